@@ -1,0 +1,97 @@
+import * as vscode from 'vscode';
+import type { RegistryView } from '../gateway/contract/registry.ts';
+import { registryViewSchema } from '../gateway/contract/registry.ts';
+import type { GatewayClient } from './gatewayClient.ts';
+import type { GatewayController } from './gatewayController.ts';
+import { messageOf } from './words.ts';
+
+const RECONNECT_DELAY_MS = 1_000;
+/** A new connection brings a new event, so one that is silent for so long costs nothing to replace. */
+const EVENTS_IDLE_TIMEOUT_MS = 300_000;
+
+/** The registry of the running gateway, kept up to date by its events. */
+export class RegistryFeed implements vscode.Disposable {
+  readonly #controller: GatewayController;
+  readonly #log: vscode.LogOutputChannel;
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #subscription: vscode.Disposable;
+  #following: AbortController | undefined;
+  #registry: RegistryView | undefined;
+  #error: string | undefined;
+
+  readonly onDidChange = this.#changed.event;
+
+  constructor(controller: GatewayController, log: vscode.LogOutputChannel) {
+    this.#controller = controller;
+    this.#log = log;
+    this.#subscription = controller.onDidChangeStatus(() => {
+      this.#follow(controller.client);
+    });
+    this.#follow(controller.client);
+  }
+
+  /** Undefined while the gateway does not run, and until it has answered. */
+  get registry(): RegistryView | undefined {
+    return this.#registry;
+  }
+
+  /** Why the registry could not be read the last time. */
+  get error(): string | undefined {
+    return this.#error;
+  }
+
+  /** Has the gateway list its servers anew. */
+  async refresh(): Promise<void> {
+    const client = this.#controller.client;
+    if (client === undefined) return;
+    await client.json('POST', '/api/v1/registry/refresh');
+    await this.#read(client);
+  }
+
+  dispose(): void {
+    this.#following?.abort();
+    this.#subscription.dispose();
+    this.#changed.dispose();
+  }
+
+  #follow(client: GatewayClient | undefined): void {
+    this.#following?.abort();
+    this.#following = undefined;
+    this.#registry = undefined;
+    this.#error = undefined;
+    this.#changed.fire();
+    if (client === undefined) return;
+    this.#following = new AbortController();
+    void this.#run(client, this.#following.signal);
+  }
+
+  async #run(client: GatewayClient, signal: AbortSignal): Promise<void> {
+    const wanted = (): boolean => !signal.aborted;
+    while (wanted()) {
+      try {
+        const idleTimeoutMs = EVENTS_IDLE_TIMEOUT_MS;
+        const events = client.stream({ method: 'GET', path: '/api/v1/events', signal, idleTimeoutMs });
+        for await (const { event } of events) if (event === 'registry') await this.#read(client);
+      } catch (error) {
+        if (wanted()) this.#log.debug(`events: ${messageOf(error)}`);
+      }
+      if (wanted()) await new Promise((resolve) => setTimeout(resolve, RECONNECT_DELAY_MS));
+    }
+  }
+
+  async #read(client: GatewayClient): Promise<void> {
+    let registry: RegistryView | undefined;
+    let failure: string | undefined;
+    try {
+      registry = registryViewSchema.parse(await client.json('GET', '/api/v1/registry'));
+    } catch (error) {
+      failure = messageOf(error);
+      this.#log.error(vscode.l10n.t('The registry could not be read: {0}', failure));
+    }
+    // The gateway may have ended while it answered.
+    if (client !== this.#controller.client) return;
+    this.#registry = registry ?? this.#registry;
+    this.#error = failure;
+    this.#changed.fire();
+  }
+}

@@ -1,0 +1,77 @@
+import type {
+  GroupView,
+  PromptView,
+  RegistryView,
+  ResourceView,
+  ServerView,
+  ToolView,
+} from '../gateway/contract/registry.ts';
+import type { GatewayFailure, GatewayStatus } from './gatewaySupervisor.ts';
+
+/** What the registry tree is made of. */
+export type RegistryNode =
+  | { readonly kind: 'failure'; readonly failure: GatewayFailure; readonly status: GatewayStatus }
+  | { readonly kind: 'failureLine'; readonly text: string }
+  | { readonly kind: 'group'; readonly group: GroupView }
+  | { readonly kind: 'server'; readonly server: ServerView }
+  | {
+      readonly kind: 'notice';
+      readonly server: ServerView;
+      readonly severity: 'error' | 'warning';
+      readonly text: string;
+    }
+  | { readonly kind: 'tools'; readonly server: ServerView }
+  | { readonly kind: 'resources'; readonly server: ServerView }
+  | { readonly kind: 'prompts'; readonly server: ServerView }
+  | { readonly kind: 'tool'; readonly server: ServerView; readonly tool: ToolView }
+  | { readonly kind: 'resource'; readonly server: ServerView; readonly resource: ResourceView }
+  | { readonly kind: 'prompt'; readonly server: ServerView; readonly prompt: PromptView };
+
+/** The top of the tree: the failure of the gateway until it runs again, else the groups. */
+export function rootNodes(status: GatewayStatus, registry: RegistryView | undefined): RegistryNode[] {
+  const failure = failureOf(status);
+  if (failure !== undefined) return [{ kind: 'failure', failure, status }];
+  return (registry?.groups ?? []).map((group) => ({ kind: 'group', group }));
+}
+
+function failureOf(status: GatewayStatus): GatewayFailure | undefined {
+  if (status.status === 'failed') return status.failure;
+  return status.status === 'starting' ? status.after : undefined;
+}
+
+/** The nodes below one; `words` are the lines of a failure. */
+export function childNodes(node: RegistryNode, words: (node: RegistryNode) => string[]): RegistryNode[] {
+  switch (node.kind) {
+    case 'failure':
+      return words(node).map((text) => ({ kind: 'failureLine', text }));
+    case 'group':
+      return node.group.servers.map((server) => ({ kind: 'server', server }));
+    case 'server':
+      return serverChildren(node.server);
+    case 'tools':
+      return node.server.tools.map((tool) => ({ kind: 'tool', server: node.server, tool }));
+    case 'resources':
+      return node.server.resources.map((resource) => ({ kind: 'resource', server: node.server, resource }));
+    case 'prompts':
+      return node.server.prompts.map((prompt) => ({ kind: 'prompt', server: node.server, prompt }));
+    default:
+      return [];
+  }
+}
+
+function serverChildren(server: ServerView): RegistryNode[] {
+  const children: RegistryNode[] = [];
+  if (server.lastError !== undefined) {
+    children.push({ kind: 'notice', server, severity: 'error', text: server.lastError });
+  }
+  for (const text of server.warnings) children.push({ kind: 'notice', server, severity: 'warning', text });
+  if (server.tools.length > 0) children.push({ kind: 'tools', server });
+  if (server.resources.length > 0) children.push({ kind: 'resources', server });
+  if (server.prompts.length > 0) children.push({ kind: 'prompts', server });
+  return children;
+}
+
+/** The servers of all groups. */
+export function allServers(registry: RegistryView): ServerView[] {
+  return registry.groups.flatMap((group) => group.servers);
+}

@@ -1,0 +1,198 @@
+import * as vscode from 'vscode';
+import type { ServerView, ToolView } from '../gateway/contract/registry.ts';
+import type { GatewayController } from './gatewayController.ts';
+import type { RegistryFeed } from './registryFeed.ts';
+import type { RegistryNode } from './registryNodes.ts';
+import { childNodes, rootNodes } from './registryNodes.ts';
+import {
+  countServers,
+  countTools,
+  describeFailure,
+  describeRetry,
+  describeServerState,
+  firstLine,
+} from './words.ts';
+
+const { t } = vscode.l10n;
+const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
+
+/**
+ * The registry as a tree: group, server, its tools, resources and prompts. What a server says of itself is shown as
+ * plain text only, so that it can bring neither links nor pictures.
+ */
+export class RegistryTree implements vscode.TreeDataProvider<RegistryNode> {
+  readonly #controller: GatewayController;
+  readonly #feed: RegistryFeed;
+  readonly onDidChangeTreeData: vscode.Event<void>;
+
+  constructor(controller: GatewayController, feed: RegistryFeed) {
+    this.#controller = controller;
+    this.#feed = feed;
+    this.onDidChangeTreeData = feed.onDidChange;
+  }
+
+  getChildren(node?: RegistryNode): RegistryNode[] {
+    if (node === undefined) return rootNodes(this.#controller.status, this.#feed.registry);
+    return childNodes(node, failureLines);
+  }
+
+  getTreeItem(node: RegistryNode): vscode.TreeItem {
+    const item = toItem(node);
+    item.contextValue = node.kind;
+    const described = typeof item.description === 'string' ? `, ${item.description}` : '';
+    item.accessibilityInformation = { label: `${labelOf(item)}${described}` };
+    return item;
+  }
+}
+
+function labelOf(item: vscode.TreeItem): string {
+  return typeof item.label === 'string' ? item.label : (item.label?.label ?? '');
+}
+
+function failureLines(node: RegistryNode): string[] {
+  if (node.kind !== 'failure') return [];
+  const lines = [...describeFailure(node.failure).split('\n'), describeRetry(node.status)];
+  return lines.filter((line) => line.trim() !== '');
+}
+
+function toItem(node: RegistryNode): vscode.TreeItem {
+  switch (node.kind) {
+    case 'failure':
+      return createItem(t('Gateway'), Expanded, {
+        id: 'failure',
+        description: node.status.status === 'failed' ? t('failed') : t('starting again'),
+        icon: new vscode.ThemeIcon('error', new vscode.ThemeColor('list.errorForeground')),
+        tooltip: describeFailure(node.failure),
+      });
+    case 'failureLine':
+      return createItem(node.text, None, { tooltip: node.text });
+    case 'group':
+      return createItem(node.group.name, Expanded, {
+        id: `group/${node.group.name}`,
+        description: [node.group.environment, countServers(node.group.servers.length)]
+          .filter((part) => part !== undefined)
+          .join(' · '),
+        icon: new vscode.ThemeIcon('folder'),
+        tooltip: node.group.description,
+      });
+    case 'server':
+      return serverItem(node.server);
+    case 'notice':
+      return createItem(firstLine(node.text), None, { icon: noticeIcon(node.severity), tooltip: node.text });
+    case 'tools':
+      return categoryItem(node.server, 'tools', 'tools', t('Tools ({0})', node.server.tools.length));
+    case 'resources':
+      return categoryItem(
+        node.server,
+        'resources',
+        'files',
+        t('Resources ({0})', node.server.resources.length),
+      );
+    case 'prompts':
+      return categoryItem(
+        node.server,
+        'prompts',
+        'comment-discussion',
+        t('Prompts ({0})', node.server.prompts.length),
+      );
+    case 'tool':
+      return createItem(node.tool.name, None, {
+        id: `${node.server.fqn}/tools/${node.tool.name}`,
+        description: firstLine(node.tool.description ?? node.tool.title ?? ''),
+        icon: new vscode.ThemeIcon('symbol-method'),
+        tooltip: toolTooltip(node.tool),
+      });
+    case 'resource':
+      return createItem(node.resource.name, None, {
+        id: `${node.server.fqn}/resources/${node.resource.uri}`,
+        description: node.resource.uri,
+        icon: new vscode.ThemeIcon(node.resource.template ? 'symbol-file' : 'file'),
+        tooltip: lines(node.resource.uri, node.resource.mimeType, node.resource.description),
+      });
+    case 'prompt':
+      return createItem(node.prompt.name, None, {
+        id: `${node.server.fqn}/prompts/${node.prompt.name}`,
+        description: firstLine(node.prompt.description ?? node.prompt.title ?? ''),
+        icon: new vscode.ThemeIcon('comment'),
+        tooltip: node.prompt.description,
+      });
+  }
+}
+
+interface ItemLook {
+  readonly id?: string;
+  readonly description?: string | undefined;
+  readonly icon?: vscode.ThemeIcon;
+  readonly tooltip?: string | undefined;
+}
+
+function createItem(label: string, state: vscode.TreeItemCollapsibleState, look: ItemLook): vscode.TreeItem {
+  const item = new vscode.TreeItem(label, state);
+  if (look.id !== undefined) item.id = look.id;
+  if (look.description !== undefined && look.description !== '') item.description = look.description;
+  if (look.icon !== undefined) item.iconPath = look.icon;
+  item.tooltip = look.tooltip ?? label;
+  return item;
+}
+
+function serverItem(server: ServerView): vscode.TreeItem {
+  const state = describeServerState(server.state);
+  const rest = server.lastError === undefined ? countTools(server.tools.length) : firstLine(server.lastError);
+  return createItem(server.name, Collapsed, {
+    id: server.fqn,
+    description: server.state === 'configured' || server.state === 'starting' ? state : `${state} · ${rest}`,
+    icon: serverIcon(server.state),
+    tooltip: serverTooltip(server, state),
+  });
+}
+
+function categoryItem(server: ServerView, category: string, icon: string, label: string): vscode.TreeItem {
+  return createItem(label, Collapsed, { id: `${server.fqn}/${category}`, icon: new vscode.ThemeIcon(icon) });
+}
+
+function serverIcon(state: ServerView['state']): vscode.ThemeIcon {
+  switch (state) {
+    case 'configured':
+      return new vscode.ThemeIcon('circle-outline');
+    case 'starting':
+      return new vscode.ThemeIcon('loading~spin');
+    case 'ready':
+      return new vscode.ThemeIcon('pass', new vscode.ThemeColor('testing.iconPassed'));
+    case 'degraded':
+      return new vscode.ThemeIcon('warning', new vscode.ThemeColor('list.warningForeground'));
+    case 'failed':
+      return new vscode.ThemeIcon('error', new vscode.ThemeColor('list.errorForeground'));
+    case 'stopped':
+      return new vscode.ThemeIcon('circle-slash');
+  }
+}
+
+function noticeIcon(severity: 'error' | 'warning'): vscode.ThemeIcon {
+  const colour = severity === 'error' ? 'list.errorForeground' : 'list.warningForeground';
+  return new vscode.ThemeIcon(severity, new vscode.ThemeColor(colour));
+}
+
+function serverTooltip(server: ServerView, state: string): string {
+  const info = server.serverInfo;
+  return lines(
+    `${server.fqn} (${state})`,
+    server.description,
+    info === undefined ? server.transport : `${info.name} ${info.version}, ${server.transport}`,
+    server.lastError,
+    ...server.warnings,
+    ...(server.stderrTail.length > 0 ? [t('Its newest messages:'), ...server.stderrTail] : []),
+  );
+}
+
+function toolTooltip(tool: ToolView): string {
+  const hints = tool.annotations ?? {};
+  return lines(
+    tool.description ?? tool.title ?? tool.name,
+    hints.readOnlyHint === true ? t('By its own account it only reads.') : undefined,
+    hints.destructiveHint === true ? t('By its own account it may destroy data.') : undefined,
+  );
+}
+
+function lines(...parts: (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined && part !== '').join('\n');
+}

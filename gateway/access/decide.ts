@@ -1,0 +1,98 @@
+import type { Config, ServerConfig } from '../config/schema.ts';
+import type { Principal } from '../identity/principal.ts';
+import { compileMatcher, type MatchableTool, type Matcher } from './match.ts';
+
+/** What is asked for. `see` a server is to know that it exists; `use` a tool is to list and to call it. */
+export type AccessRequest =
+  | { readonly action: 'see'; readonly serverId: string }
+  | { readonly action: 'use'; readonly serverId: string; readonly tool: MatchableTool }
+  /** A resource, prompt or completion of a server. */
+  | { readonly action: 'use'; readonly serverId: string; readonly tool?: undefined }
+  | { readonly action: 'manage' };
+
+export interface Decision {
+  readonly effect: 'allow' | 'deny';
+  /** Which rule decided: a place in the configuration, or a built-in rule's name. */
+  readonly rule: string;
+  readonly reason: string;
+}
+
+/** The one place where it is decided what a principal may see and call. */
+export type Decide = (principal: Principal, request: AccessRequest) => Decision;
+
+/**
+ * Compiles the configuration's policy into `decide`, which is pure: the same question has the same answer, and
+ * the order of rules does not matter. What no rule allows is denied. Throws on a rule that cannot be compiled.
+ */
+export function createDecide(config: Config): Decide {
+  const servers = new Map<string, CompiledServer>();
+  config.groups.forEach((group, groupIndex) => {
+    group.servers.forEach((server, serverIndex) => {
+      const path = `groups[${groupIndex}].servers[${serverIndex}]`;
+      servers.set(`${group.name}:${server.name}`, compileServer(group.name, server, path));
+    });
+  });
+
+  return (principal, request) => {
+    if (request.action === 'manage') return decideManage(principal);
+    const server = servers.get(request.serverId);
+    if (server === undefined) return deny('no-such-server', `there is no server ${request.serverId}`);
+    if (principal.groups !== null && !principal.groups.includes(server.group)) {
+      return deny('token-groups', `the token is narrowed to other groups than ${server.group}`);
+    }
+    if (request.action === 'use' && request.tool !== undefined) return decideTool(server, request.tool);
+    return allow('token-groups', `the token reaches the group ${server.group}`);
+  };
+}
+
+interface CompiledRule {
+  readonly matches: Matcher;
+  readonly effect: 'allow' | 'deny';
+  readonly path: string;
+}
+
+interface CompiledServer {
+  readonly group: string;
+  readonly rules: readonly CompiledRule[];
+  readonly unlisted: 'allow' | 'deny';
+  readonly path: string;
+}
+
+function compileServer(group: string, server: ServerConfig, path: string): CompiledServer {
+  const rules = server.tools.map(({ match, effect }, index) => {
+    const rulePath = `${path}.tools[${index}]`;
+    try {
+      return { matches: compileMatcher(match), effect, path: rulePath };
+    } catch (error) {
+      throw new Error(`${rulePath}.match: ${(error as Error).message}`, { cause: error });
+    }
+  });
+  return { group, rules, unlisted: server.unlistedTools, path };
+}
+
+function decideTool(server: CompiledServer, tool: MatchableTool): Decision {
+  const matching = server.rules.filter((rule) => rule.matches(tool));
+  const denying = matching.find((rule) => rule.effect === 'deny');
+  if (denying !== undefined) return deny(denying.path, `the rule denies ${tool.name}`);
+  const allowing = matching[0];
+  if (allowing !== undefined) return allow(allowing.path, `the rule allows ${tool.name}`);
+  const path = `${server.path}.unlistedTools`;
+  return server.unlisted === 'allow'
+    ? allow(path, 'no rule matches, and unlisted tools are allowed')
+    : deny(path, `no rule allows ${tool.name}, and unlisted tools are denied`);
+}
+
+function decideManage(principal: Principal): Decision {
+  if (!principal.administrator) return deny('administrator', `${principal.subject} is not an administrator`);
+  if (principal.groups !== null)
+    return deny('token-groups', 'a token narrowed to groups does not administer');
+  return allow('administrator', `${principal.subject} is an administrator`);
+}
+
+function allow(rule: string, reason: string): Decision {
+  return { effect: 'allow', rule, reason };
+}
+
+function deny(rule: string, reason: string): Decision {
+  return { effect: 'deny', rule, reason };
+}

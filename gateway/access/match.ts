@@ -1,0 +1,63 @@
+import type { ToolAnnotations } from '../contract/registry.ts';
+
+/** What a rule may look at of a tool. */
+export interface MatchableTool {
+  readonly name: string;
+  readonly annotations?: ToolAnnotations | undefined;
+}
+
+/** Says whether a tool is meant. */
+export type Matcher = (tool: MatchableTool) => boolean;
+
+/**
+ * The selectors of the configuration language. The hints' defaults are the MCP specification's: without
+ * `readOnlyHint` a tool may write, and what may write is destructive unless `destructiveHint` is false.
+ */
+const SELECTORS: Readonly<Record<string, Matcher>> = {
+  '@all': () => true,
+  '@read-only': ({ annotations }) => annotations?.readOnlyHint === true,
+  '@write': ({ annotations }) => annotations?.readOnlyHint !== true,
+  '@destructive': ({ annotations }) =>
+    annotations?.readOnlyHint !== true && annotations?.destructiveHint !== false,
+  '@unannotated': ({ annotations }) =>
+    annotations?.readOnlyHint === undefined && annotations?.destructiveHint === undefined,
+};
+
+export const SELECTOR_NAMES: readonly string[] = Object.keys(SELECTORS);
+
+/**
+ * Compiles a selector, a glob (`*` any run of characters, `?` one) or a name. Throws on an unknown selector.
+ * Matching takes time linear in the name for each `*`, whatever the pattern.
+ */
+export function compileMatcher(pattern: string): Matcher {
+  if (pattern.startsWith('@')) {
+    const selector = Object.hasOwn(SELECTORS, pattern) ? SELECTORS[pattern] : undefined;
+    if (selector === undefined)
+      throw new Error(`unknown selector "${pattern}"; known: ${SELECTOR_NAMES.join(' ')}`);
+    return selector;
+  }
+  if (!/[*?]/.test(pattern)) return ({ name }) => name === pattern;
+  return ({ name }) => globMatches(pattern, name);
+}
+
+/** Greedy matching with one step back per `*`: no backtracking explosion, unlike a regular expression. */
+function globMatches(pattern: string, text: string): boolean {
+  let at = 0;
+  let from = 0;
+  let star = -1;
+  let resume = 0;
+  while (from < text.length) {
+    if (pattern[at] === '*') {
+      star = at++;
+      resume = from;
+    } else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === text[from])) {
+      at++;
+      from++;
+    } else if (star >= 0) {
+      at = star + 1;
+      from = ++resume;
+    } else return false;
+  }
+  while (pattern[at] === '*') at++;
+  return at === pattern.length;
+}

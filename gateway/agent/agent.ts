@@ -1,0 +1,87 @@
+import type { AgentRequest } from '../contract/agent.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { Models } from '../models/models.ts';
+import type { Pipeline } from '../pipeline/call.ts';
+import type { Directory } from '../registry/directory.ts';
+import type { ActivityStore } from '../storage/contracts.ts';
+import type { Log } from '../telemetry/log.ts';
+import { toAgentError } from './errors.ts';
+import { makeOffer } from './offer.ts';
+import { startRun, type Run } from './run.ts';
+import { createRuns, RUNS_LIMITS, type RunsLimits } from './runs.ts';
+
+export interface AgentDeps {
+  readonly models: Models;
+  readonly directory: Directory;
+  readonly pipeline: Pipeline;
+  readonly activity: ActivityStore;
+  readonly log: Pick<Log, 'error'>;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly limits?: RunsLimits;
+}
+
+/** The agent: a model and the tools of MCP servers, in a loop. */
+export interface Agent {
+  /**
+   * Starts a run. `arrived` is when the request came, as `performance.now()`. Rejects with an `AgentError` that
+   * fits the caller: an unknown model, server or tool, or too many runs.
+   */
+  start(principal: Principal, request: AgentRequest, arrived: number): Promise<Run>;
+  /** A run of the principal's own, until 10 minutes after its end. Throws an `AgentError` (404). */
+  run(principal: Principal, id: string): Run;
+  /** Cancels every run. */
+  close(): void;
+}
+
+export function createAgent(deps: AgentDeps): Agent {
+  const { models, directory, log } = deps;
+  const runs = createRuns(deps.limits ?? RUNS_LIMITS);
+  const onFault = (error: unknown): void => {
+    log.error({ err: error }, 'an agent run failed');
+  };
+  return {
+    async start(principal, request, arrived) {
+      const model = resolveModel(models, request.model);
+      await whatIsAskedFor(directory, principal, request.mcp_servers);
+      const offer = makeOffer(directory, principal, request.mcp_servers);
+      runs.admit();
+      const run = startRun({ ...deps, onFault }, { principal, request, model, offer, arrived });
+      runs.add(run);
+      return run;
+    },
+    run: (principal, id) => runs.get(principal, id),
+    close: () => {
+      runs.close();
+    },
+  };
+}
+
+/**
+ * Waits until it is known what the servers offer. A named tool that was not known from before the gateway's start
+ * may be new, so its server is waited for.
+ */
+async function whatIsAskedFor(
+  directory: Directory,
+  principal: Principal,
+  servers: AgentRequest['mcp_servers'],
+): Promise<void> {
+  const ids = (lacking: boolean): string[] =>
+    servers.flatMap(({ integration_fqn, tools }) => {
+      const entry = directory.server(principal, integration_fqn);
+      if (entry === undefined) return [];
+      const listed = directory.tools(principal, entry);
+      const lacks = tools?.some((tool) => !listed.some(({ name }) => name === tool.name)) === true;
+      return lacking && !lacks ? [] : [entry.id];
+    });
+  await directory.settled(ids(false));
+  await directory.settled(ids(true), { afresh: true });
+}
+
+function resolveModel(models: Models, name: string): ReturnType<Models['resolve']> {
+  try {
+    return models.resolve(name);
+  } catch (error) {
+    throw toAgentError(error);
+  }
+}

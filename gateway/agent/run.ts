@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import type { AgentCompletion, AgentRequest, RunStatus, RunView } from '../contract/agent.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { ResolvedModel } from '../models/models.ts';
+import type { Pipeline } from '../pipeline/call.ts';
+import type { ActivityStore } from '../storage/contracts.ts';
+import { newTraceId } from '../telemetry/trace.ts';
+import { AgentError, toAgentError } from './errors.ts';
+import { createEventLog, type EventLog } from './event-log.ts';
+import { runLoop, type LoopEnd, type RunProgress } from './loop.ts';
+import { listOffer, type Offer } from './offer.ts';
+import { createTranscript } from './transcript.ts';
+
+export interface RunDeps {
+  readonly pipeline: Pipeline;
+  readonly activity: ActivityStore;
+  readonly now: () => number;
+  /** A failure that is the gateway's own. */
+  readonly onFault: (error: unknown) => void;
+}
+
+export interface RunOrder {
+  readonly principal: Principal;
+  readonly request: AgentRequest;
+  readonly model: ResolvedModel;
+  readonly offer: Offer;
+  /** When the request arrived, as `performance.now()`. */
+  readonly arrived: number;
+}
+
+/** One run of the agent, which goes on whether or not anybody reads it. */
+export interface Run {
+  readonly id: string;
+  /** Whose it is. */
+  readonly subject: string;
+  readonly events: EventLog;
+  /** Resolves with the model's first output, or when the run is over without one. */
+  readonly started: Promise<void>;
+  /** Resolves when the run is over and nothing is written any more. */
+  readonly over: Promise<void>;
+  /** Why it failed or that it was cancelled; undefined while it runs and when it came to its own end. */
+  failure(): AgentError | undefined;
+  /** True once the model has put out anything. */
+  hasSpoken(): boolean;
+  view(): RunView;
+  /** The answer to `stream: false`, of a run that is over and did not fail. */
+  completion(): AgentCompletion;
+  /** Ends a run that is under way; without effect on any other. */
+  cancel(): void;
+}
+
+const LOG_LIMITS = { events: 20_000, size: 4 * 1024 * 1024 };
+
+/** Starts a run. */
+export function startRun(deps: RunDeps, order: RunOrder): Run {
+  const { principal, request, model, offer, arrived } = order;
+  const id = `run_${randomBytes(16).toString('hex')}`;
+  const traceId = newTraceId();
+  const created = Math.floor(deps.now() / 1000);
+  const events = createEventLog(LOG_LIMITS);
+  const transcript = createTranscript(events, { id, created, model: request.model });
+  const controller = new AbortController();
+  const progress: RunProgress = { iterations: 0, toolCalls: [], usage: undefined, answer: '' };
+  let resolveStarted = (): void => undefined;
+  const started = new Promise<void>((resolve) => {
+    resolveStarted = resolve;
+  });
+  let status: RunStatus = 'running';
+  let finishReason = 'stop';
+  let failure: AgentError | undefined;
+  let firstToken: number | undefined;
+  let durationMs = 0;
+
+  const onOutput = (): void => {
+    firstToken ??= performance.now() - arrived;
+    resolveStarted();
+  };
+
+  function conclude(end: LoopEnd | undefined): void {
+    if (end) {
+      ({ status, finishReason } = end);
+      transcript.finish(finishReason, progress.usage);
+    } else if (status === 'failed' && failure) transcript.error(failure);
+    durationMs = performance.now() - arrived;
+    transcript.event({
+      type: 'run.done',
+      runId: id,
+      status: status === 'running' ? 'failed' : status,
+      iterations: progress.iterations,
+      toolCalls: progress.toolCalls.length,
+      durationMs,
+      ...(firstToken === undefined ? {} : { timeToFirstTokenMs: firstToken }),
+      ...(failure ? { error: failure.message } : {}),
+    });
+    if (end) transcript.done();
+    events.end();
+    resolveStarted();
+  }
+
+  async function go(): Promise<void> {
+    const context = {
+      runId: id,
+      traceId,
+      principal,
+      model,
+      offer,
+      tools: [...offer.tools.values()].map(({ spec }) => spec),
+      pipeline: deps.pipeline,
+      activity: deps.activity,
+      now: deps.now,
+      transcript,
+      signal: controller.signal,
+      callIds: new Set<string>(),
+      onOutput,
+    };
+    transcript.event({
+      type: 'run.created',
+      runId: id,
+      traceId,
+      model: request.model,
+      iterationLimit: request.iteration_limit,
+      tools: listOffer(offer),
+      omitted: [...offer.omitted],
+    });
+    try {
+      conclude(await runLoop(context, request, progress));
+    } catch (error) {
+      const cancelled = controller.signal.aborted;
+      status = cancelled ? 'cancelled' : 'failed';
+      failure = cancelled
+        ? new AgentError('The run was cancelled.', { status: 409, code: 'cancelled' })
+        : toAgentError(error);
+      if (failure.status === 500) deps.onFault(error);
+      conclude(undefined);
+    }
+  }
+
+  const over = go();
+  return {
+    id,
+    subject: principal.subject,
+    events,
+    started,
+    over,
+    failure: () => failure,
+    hasSpoken: () => firstToken !== undefined,
+    view: () => ({
+      id,
+      object: 'agent.run',
+      status,
+      model: request.model,
+      created,
+      iterations: progress.iterations,
+      toolCalls: progress.toolCalls.length,
+      lastEventId: events.last(),
+      ...(failure ? { error: failure.message } : {}),
+    }),
+    completion: () => ({
+      id,
+      object: 'chat.completion',
+      created,
+      model: request.model,
+      choices: [
+        { index: 0, message: { role: 'assistant', content: progress.answer }, finish_reason: finishReason },
+      ],
+      ...(progress.usage ? { usage: progress.usage } : {}),
+      toolgate: {
+        runId: id,
+        status,
+        iterations: progress.iterations,
+        durationMs,
+        toolCalls: progress.toolCalls,
+      },
+    }),
+    cancel: () => {
+      if (status === 'running') controller.abort();
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import type { Principal } from '../identity/principal.ts';
+import { AgentError } from './errors.ts';
+import type { Run } from './run.ts';
+
+/** The runs that are under way and, for a while, those that are over. */
+export interface Runs {
+  /** Throws (429) when as many runs as allowed are under way. */
+  admit(): void;
+  add(run: Run): void;
+  /** The principal's own run. Any other is the same error (404) as one that does not exist. */
+  get(principal: Principal, id: string): Run;
+  /** Cancels what is under way and forgets everything. */
+  close(): void;
+}
+
+export interface RunsLimits {
+  /** Runs under way at once. */
+  readonly concurrent: number;
+  /** Runs kept after their end. */
+  readonly kept: number;
+  /** Characters of events of all runs kept after their end. */
+  readonly keptSize: number;
+  /** Milliseconds a run is kept after its end. */
+  readonly keptFor: number;
+}
+
+export const RUNS_LIMITS: RunsLimits = {
+  concurrent: 64,
+  kept: 200,
+  keptSize: 64 * 1024 * 1024,
+  keptFor: 10 * 60_000,
+};
+
+export function createRuns(limits: RunsLimits = RUNS_LIMITS): Runs {
+  const active = new Map<string, Run>();
+  /** The oldest first. */
+  const ended = new Map<string, { run: Run; timer: NodeJS.Timeout }>();
+  let closed = false;
+
+  function forget(id: string): void {
+    clearTimeout(ended.get(id)?.timer);
+    ended.delete(id);
+  }
+
+  function keep(run: Run): void {
+    active.delete(run.id);
+    if (closed) return;
+    ended.set(run.id, { run, timer: setTimeout(() => forget(run.id), limits.keptFor).unref() });
+    let size = [...ended.values()].reduce((sum, one) => sum + one.run.events.size(), 0);
+    for (const [id, one] of ended) {
+      if (ended.size <= limits.kept && size <= limits.keptSize) break;
+      size -= one.run.events.size();
+      forget(id);
+    }
+  }
+
+  return {
+    admit() {
+      if (active.size < limits.concurrent) return;
+      throw new AgentError(
+        `${limits.concurrent} agent runs are under way, as many as this gateway allows; try again when one is over.`,
+        {
+          status: 429,
+          code: 'too_many_runs',
+          retryAfter: 5,
+        },
+      );
+    },
+    add(run) {
+      active.set(run.id, run);
+      void run.over.then(() => keep(run));
+    },
+    get(principal, id) {
+      const run = active.get(id) ?? ended.get(id)?.run;
+      if (run?.subject === principal.subject) return run;
+      throw new AgentError(
+        `There is no run "${id}" of yours. A run is kept for ${limits.keptFor / 60_000} minutes after its end.`,
+        {
+          status: 404,
+          code: 'run_not_found',
+        },
+      );
+    },
+    close() {
+      closed = true;
+      for (const run of active.values()) run.cancel();
+      for (const id of [...ended.keys()]) forget(id);
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import type { ToolResultFacts } from '../contract/agent.ts';
+import { isJsonObject, type JsonObject } from '../contract/json.ts';
+import type { Principal } from '../identity/principal.ts';
+import { nearest } from '../config/nearest.ts';
+import { failedToolText } from '../models/tool-failure.ts';
+import type { Call, Outcome, Pipeline } from '../pipeline/call.ts';
+import type { Offer, Offered } from './offer.ts';
+import { resultText } from './tool-text.ts';
+import type { WantedCall } from './turn.ts';
+
+/** A call's end as the model sees it, and the facts about it. */
+export interface CallResult {
+  readonly content: string;
+  readonly facts: ToolResultFacts;
+}
+
+export interface CallContext {
+  readonly runId: string;
+  readonly traceId: string;
+  readonly principal: Principal;
+  readonly offer: Offer;
+  readonly pipeline: Pipeline;
+  readonly signal: AbortSignal;
+}
+
+/** Calls of one turn beyond this many are refused, so that one answer cannot flood the servers. */
+const MAX_CALLS = 64;
+/** Structured content beyond this many characters stays out of the facts; its text is in the result. */
+const MAX_STRUCTURED = 256 * 1024;
+
+/**
+ * Runs the calls of one turn in parallel and tells of each as it ends. Whatever goes wrong with a call is a
+ * result that the model reads, never an error here. Answers in the order of the calls.
+ */
+export function runCalls(
+  context: CallContext,
+  calls: readonly WantedCall[],
+  onResult: (call: WantedCall, result: CallResult) => void,
+): Promise<CallResult[]> {
+  return Promise.all(
+    calls.map(async (call, index) => {
+      const result = index < MAX_CALLS ? await runCall(context, call) : tooMany(context.offer, call);
+      onResult(call, result);
+      return result;
+    }),
+  );
+}
+
+async function runCall(context: CallContext, call: WantedCall): Promise<CallResult> {
+  const { offer } = context;
+  const offered = offer.tools.get(call.name);
+  if (!offered) return failure(offered, call, unknownFunction(call.name, offer));
+  const parsed = parseArguments(call.arguments);
+  if (typeof parsed === 'string') return failure(offered, call, parsed);
+  const started = performance.now();
+  const outcome = await context.pipeline.run(toCall(context, offered, parsed));
+  return toResult(offered, outcome, performance.now() - started);
+}
+
+function toCall(
+  { runId, traceId, principal, signal }: CallContext,
+  { entry, tool }: Offered,
+  args: JsonObject,
+): Call {
+  return {
+    traceId,
+    runId,
+    source: 'agent',
+    principal,
+    target: { serverId: entry.id, kind: 'tool', name: tool },
+    params: { name: tool, arguments: args },
+    signal,
+    facts: { upstreamMs: 0, requestBytes: null, responseBytes: null },
+  };
+}
+
+function toResult({ entry, tool }: Offered, outcome: Outcome, durationMs: number): CallResult {
+  const base = { server: entry.fqn, tool, durationMs };
+  if (!outcome.ok) {
+    return { content: failedToolText(outcome.refusal.message), facts: { ...base, isError: true } };
+  }
+  const { result } = outcome;
+  const structured = result['structuredContent'];
+  const fits = structured !== undefined && JSON.stringify(structured).length <= MAX_STRUCTURED;
+  const facts = {
+    ...base,
+    isError: result['isError'] === true,
+    ...(fits ? { structuredContent: structured } : {}),
+  };
+  return { content: resultText(result), facts };
+}
+
+/** The arguments, or what is wrong with them. */
+function parseArguments(text: string): JsonObject | string {
+  // Models write nothing at all for a tool without parameters.
+  if (text.trim() === '') return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return `The arguments are not valid JSON (${why}). Nothing was called; call again with one JSON object.`;
+  }
+  return isJsonObject(value)
+    ? value
+    : 'The arguments are not a JSON object. Nothing was called; call again with one.';
+}
+
+function unknownFunction(name: string, offer: Offer): string {
+  const names = [...offer.tools.keys()];
+  const close = nearest(name, names);
+  const there = names.length === 0 ? 'No tools are on offer.' : `On offer: ${names.slice(0, 50).join(', ')}.`;
+  return `There is no tool "${name}".${close ? ` Did you mean "${close}"?` : ''} ${there}`;
+}
+
+function tooMany(offer: Offer, call: WantedCall): CallResult {
+  const reason = `No more than ${MAX_CALLS} tools are called in one turn. Nothing was called; call again in the next turn.`;
+  return failure(offer.tools.get(call.name), call, reason);
+}
+
+/** A call that reached no server. */
+function failure(offered: Offered | undefined, call: WantedCall, reason: string): CallResult {
+  const facts = {
+    server: offered?.entry.fqn ?? '',
+    tool: offered?.tool ?? call.name,
+    isError: true,
+    durationMs: 0,
+  };
+  return { content: failedToolText(reason), facts };
+}

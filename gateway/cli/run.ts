@@ -1,0 +1,83 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildExport } from '../export/bundle.ts';
+import { createGateway, type Gateway } from '../gateway.ts';
+import type { Log } from '../telemetry/log.ts';
+import { CliError } from './cli-error.ts';
+import { openCatalogStore } from '../storage/file-catalog-store.ts';
+import { dataFiles } from '../storage/paths.ts';
+import { dataFolder, openStores, referenceSource, type LoadedConfig, type Program } from './setup.ts';
+
+export interface RunOptions {
+  readonly data?: string | undefined;
+  readonly port?: number | undefined;
+  readonly ownerToken?: string | undefined;
+  readonly secrets?: Readonly<Record<string, string>>;
+  readonly log: Log;
+}
+
+/** A gateway that listens. */
+export interface Running {
+  readonly gateway: Gateway;
+  readonly address: string;
+  /** The number of stored tokens. */
+  readonly tokens: number;
+  close(): Promise<void>;
+}
+
+/** Opens the stores and starts a gateway on them. Rejects with a `CliError`, with nothing left running. */
+export async function runGateway(
+  program: Program,
+  loaded: LoadedConfig,
+  options: RunOptions,
+): Promise<Running> {
+  const { log } = options;
+  const folder = dataFolder(loaded, options.data);
+  const stores = await openStores(folder, (error) =>
+    log.error({ err: error }, 'calls could not be recorded; they are kept in memory'),
+  );
+  const catalogStore = await openCatalogStore(dataFiles(folder).catalog, (problem, error) =>
+    log.warn({ err: error }, problem),
+  );
+  const gateway = createGateway({
+    config: loaded.config,
+    folder: loaded.folder,
+    configStore: stores.configStore,
+    activity: stores.activity,
+    catalogStore,
+    tokenKey: stores.tokenKey,
+    ownerToken: options.ownerToken,
+    references: referenceSource(program, loaded.folder, options.secrets),
+    env: program.env,
+    execPath: process.execPath,
+    consoleFolder: join(program.home, 'dist', 'webview'),
+    version: program.version,
+    exportBundle: () => buildExport({ ...loaded, program: program.file, exists: existsSync }),
+    log,
+    now: Date.now,
+  });
+  const close = async (): Promise<void> => {
+    await gateway.close();
+    await catalogStore.close();
+    await stores.close();
+  };
+  const port = options.port ?? loaded.config.listen.port;
+  try {
+    const address = await gateway.listen(port);
+    return { gateway, address, tokens: stores.configStore.current().tokens.length, close };
+  } catch (error) {
+    await close();
+    throw listenError(error as NodeJS.ErrnoException, loaded.config.listen.host, port);
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): CliError {
+  if (error.code === 'EADDRINUSE') {
+    return new CliError(
+      `port ${port} on ${host} is taken: stop the program that has it, or choose another with --port`,
+    );
+  }
+  if (error.code === 'EACCES')
+    return new CliError(`port ${port} needs more rights; choose one above 1023 with --port`);
+  return new CliError(`cannot listen on ${host}:${port}: ${error.message}`);
+}

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { newToken } from '../contract/token.ts';
+import type { Catalog } from '../registry/catalog.ts';
+import { createLog, type LogLevel } from '../telemetry/log.ts';
+import { terminalDestination } from '../telemetry/terminal.ts';
+import { runGateway, type Running } from './run.ts';
+import { loadConfig, type Program } from './setup.ts';
+
+export interface ServeOptions {
+  readonly config: string;
+  readonly data?: string;
+  readonly port?: number;
+  readonly sessionToken?: boolean;
+  readonly logLevel: LogLevel;
+}
+
+/** `toolgate serve`: runs until it is told to stop, then leaves no process behind. */
+export async function serve(program: Program, options: ServeOptions): Promise<void> {
+  const loaded = loadConfig(options.config);
+  const log = createLog(
+    options.logLevel,
+    process.stderr.isTTY ? terminalDestination(process.stderr) : undefined,
+  );
+  const ownerToken = options.sessionToken === true ? newToken('pat', randomBytes(32)) : undefined;
+  const running = await runGateway(program, loaded, { ...options, ownerToken, log });
+  process.stdout.write(banner(program, running, ownerToken, options.config));
+  void running.gateway.catalog
+    .settled(undefined, { afresh: true })
+    .then(() => process.stdout.write(serverLines(running.gateway.catalog)));
+  await stopped();
+  await running.close();
+}
+
+/** Resolves at the first signal to stop; a second one ends the process at once. */
+function stopped(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        // A terminal and npm both pass Ctrl-C on, so the same wish arrives twice at once.
+        if (!asked) setTimeout(() => process.on(signal, () => process.exit(1)), 1_000).unref();
+        asked = true;
+        resolve();
+      });
+    }
+  });
+}
+
+const EXAMPLE = 'Add 2 and 3, then multiply the result by 4';
+
+function banner(program: Program, running: Running, token: string | undefined, config: string): string {
+  const { address, gateway } = running;
+  const lines = [
+    `Toolgate ${program.version} is running. Ctrl-C stops it and every server it started.`,
+    '',
+    `  Console   ${address}/${token === undefined ? '' : `#token=${token}`}`,
+    `  MCP       ${address}/mcp`,
+  ];
+  if (token === undefined) {
+    const none = running.tokens === 0 ? 'No token exists yet. Make one' : 'Make a token';
+    lines.push(`  Token     ${none}: toolgate token create --config ${config} --name me --administrator`);
+  } else {
+    lines.push(`  Token     ${token}   (holds until the gateway stops)`);
+    const fqn = gateway.catalog.entries()[0]?.fqn;
+    const body = {
+      model: 'demo/planner',
+      stream: true,
+      messages: [{ role: 'user', content: EXAMPLE }],
+      mcp_servers: fqn === undefined ? [] : [{ integration_fqn: fqn }],
+    };
+    lines.push(
+      '',
+      '  Ask the agent (demo/planner is a scripted demo model: no key, no network):',
+      `  curl -N ${address}/api/llm/agent/responses \\`,
+      `    -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' \\`,
+      `    -d '${JSON.stringify(body)}'`,
+    );
+  }
+  return `${lines.join('\n')}\n\n`;
+}
+
+function serverLines(catalog: Catalog): string {
+  const entries = catalog.entries();
+  if (entries.length === 0) return '  No servers yet: add groups with servers to the configuration.\n';
+  const width = Math.max(...entries.map(({ fqn }) => fqn.length));
+  return entries
+    .map(({ fqn, status, capabilities }) => {
+      const what = status.state === 'ready' ? `${capabilities.tools.length} tools` : (status.lastError ?? '');
+      return `  ${fqn.padEnd(width)}  ${status.state}${what === '' ? '' : `, ${what}`}\n`;
+    })
+    .join('');
+}

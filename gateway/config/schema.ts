@@ -1,0 +1,170 @@
+import * as z from 'zod';
+import { durationSchema, timeoutSchema } from './units.ts';
+
+/**
+ * The language of `toolgate.yaml`, whole. Keys are camelCase; every object is strict, so that a mistyped key is
+ * an error and never silently without effect. Strings may hold references (see `references.ts`); they are kept
+ * as written here and resolved where they are used.
+ */
+
+/** Names take part in addresses (`tenant:group:server`) and tool names (`server__tool`). */
+const nameSchema = z
+  .string()
+  .min(1)
+  .max(40)
+  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'use letters, digits and . _ - between them')
+  .refine((name) => !name.includes('__'), 'must not contain "__", which separates server and tool');
+
+/** References are not resolved in addresses, and nothing reads a user and password there. */
+const addressSchema = z
+  .url({ protocol: /^https?$/, message: 'must be an http or https address' })
+  .refine(
+    (address) => !/^[a-z]+:\/\/[^/?#]*@/i.test(address),
+    'must hold no user name or password; put the credential where references are resolved',
+  )
+  .refine((address) => !address.includes('${'), 'must hold no reference; none is resolved in an address');
+
+const effectSchema = z.enum(['allow', 'deny']);
+
+/** A rule about some of a server's tools. Every rule that matches applies; deny beats allow. */
+const toolRuleSchema = z.strictObject({
+  /** A tool's name, a glob (`delete*`), or a selector: @all @read-only @write @destructive @unannotated. */
+  match: z.string().min(1),
+  effect: effectSchema,
+});
+
+const authSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('none') }),
+  z.strictObject({ type: z.literal('header'), headers: z.record(z.string().min(1), z.string()) }),
+]);
+
+const timeoutsSchema = z
+  .strictObject({ connect: timeoutSchema.default(10_000), call: timeoutSchema.default(60_000) })
+  .prefault({});
+
+export const serverSchema = z
+  .strictObject({
+    name: nameSchema,
+    description: z.string().optional(),
+    tags: z.array(z.string()).default([]),
+    /** Where a Streamable HTTP server listens. With `command` too, the gateway runs that command and owns it. */
+    url: addressSchema.optional(),
+    command: z.string().min(1).optional(),
+    args: z.array(z.string()).default([]),
+    env: z.record(z.string(), z.string()).default({}),
+    /** Relative to the configuration file's folder, which is the default. */
+    cwd: z.string().optional(),
+    auth: authSchema.default({ type: 'none' }),
+    /** Consent to reach this server on a loopback, private or link-local address. */
+    allowPrivateAddress: z.boolean().default(false),
+    timeouts: timeoutsSchema,
+    tools: z.array(toolRuleSchema).default([]),
+    /** What holds for a tool that no rule in `tools` matches. */
+    unlistedTools: effectSchema.default('allow'),
+    disabled: z.boolean().default(false),
+  })
+  .check((context) => {
+    const { url, command, args, env, cwd, auth } = context.value;
+    const issue = (path: string, message: string): void => {
+      context.issues.push({ code: 'custom', input: context.value, path: [path], message });
+    };
+    if (url === undefined && command === undefined) {
+      issue('url', 'give a url (Streamable HTTP) or a command (stdio)');
+    }
+    if (command === undefined) {
+      if (args.length > 0) issue('args', 'args need a command');
+      if (Object.keys(env).length > 0) issue('env', 'env needs a command');
+      if (cwd !== undefined) issue('cwd', 'cwd needs a command');
+    }
+    if (url === undefined && auth.type === 'header') issue('auth', 'header auth needs a url');
+  });
+export type ServerConfig = z.infer<typeof serverSchema>;
+
+export const groupSchema = z.strictObject({
+  name: nameSchema,
+  description: z.string().optional(),
+  environment: z.string().optional(),
+  servers: z.array(serverSchema).default([]),
+});
+export type GroupConfig = z.infer<typeof groupSchema>;
+
+export const providerSchema = z
+  .strictObject({
+    name: nameSchema,
+    type: z.enum(['openai', 'openai-compatible', 'demo']),
+    baseUrl: addressSchema.optional(),
+    apiKey: z.string().min(1).optional(),
+    /** The models on offer; asked of the provider when left out. */
+    models: z.array(z.string().min(1)).optional(),
+    allowPrivateAddress: z.boolean().default(false),
+  })
+  .check((context) => {
+    const { type, baseUrl, apiKey, models } = context.value;
+    const issue = (path: string, message: string): void => {
+      context.issues.push({ code: 'custom', input: context.value, path: [path], message });
+    };
+    if (type === 'openai-compatible' && baseUrl === undefined)
+      issue('baseUrl', 'openai-compatible needs a baseUrl');
+    if (type !== 'demo') return;
+    for (const [key, value] of Object.entries({ baseUrl, apiKey, models })) {
+      if (value !== undefined) issue(key, 'the demo provider takes none');
+    }
+  });
+export type ProviderConfig = z.infer<typeof providerSchema>;
+
+const modelsSchema = z.strictObject({
+  providers: z.array(providerSchema).default([]),
+  /** A short name for `provider/model`. */
+  aliases: z.record(z.string(), z.string()).default({}),
+});
+
+export const configSchema = z
+  .strictObject({
+    version: z.literal(1),
+    tenant: z
+      .strictObject({ name: nameSchema, aliases: z.array(nameSchema).default([]) })
+      .prefault({ name: 'toolgate' }),
+    listen: z
+      .strictObject({
+        host: z.enum(['127.0.0.1', '::1', 'localhost']).default('127.0.0.1'),
+        port: z.number().int().min(0).max(65535).default(8665),
+      })
+      .prefault({}),
+    /** Relative to the configuration file's folder. */
+    storage: z.strictObject({ data: z.string().min(1).default('./data') }).prefault({}),
+    groups: z.array(groupSchema).default([]),
+    models: modelsSchema.prefault({}),
+    telemetry: z.strictObject({ retention: durationSchema.default(30 * 86_400_000) }).prefault({}),
+  })
+  .check((context) => {
+    const { groups, models, tenant } = context.value;
+    const duplicates = (path: (string | number)[], names: string[], taken?: string): void => {
+      names.forEach((name, index) => {
+        if (names.indexOf(name) === index && name !== taken) return;
+        context.issues.push({
+          code: 'custom',
+          input: context.value,
+          path: [...path, index],
+          message: `the name "${name}" is taken; names must be unique here`,
+        });
+      });
+    };
+    duplicates(
+      ['groups'],
+      groups.map((group) => group.name),
+    );
+    groups.forEach((group, index) => {
+      duplicates(
+        ['groups', index, 'servers'],
+        group.servers.map((server) => server.name),
+      );
+    });
+    duplicates(
+      ['models', 'providers'],
+      models.providers.map((provider) => provider.name),
+    );
+    duplicates(['tenant', 'aliases'], tenant.aliases, tenant.name);
+  });
+
+/** The configuration with defaults filled in; durations are milliseconds. References are still references. */
+export type Config = z.infer<typeof configSchema>;

@@ -1,0 +1,219 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createDecide } from './access/decide.ts';
+import { createAgent } from './agent/agent.ts';
+import { resolveReferences, type ReferenceSource } from './config/references.ts';
+import type { Config, ProviderConfig } from './config/schema.ts';
+import type { ExportBundle } from './contract/admin.ts';
+import { createAdminApp } from './http/admin.ts';
+import { createAgentRoutes } from './http/agent.ts';
+import { createConsole } from './http/console.ts';
+import { createMcpRoutes } from './http/mcp.ts';
+import { createModelRoutes } from './http/models.ts';
+import { createPerimeter } from './http/perimeter.ts';
+import { createHttpServer } from './http/server.ts';
+import { createIdentity } from './identity/identity.ts';
+import { createDispatch } from './mcp/dispatch.ts';
+import { withDiscovery } from './mcp/discovery.ts';
+import { createViews } from './mcp/scope.ts';
+import { createSessionConnections } from './mcp/session-connection.ts';
+import { createSessions } from './mcp/sessions.ts';
+import { createModels, type ProviderOptions } from './models/models.ts';
+import { createArgumentValidator } from './pipeline/arguments.ts';
+import { createPipeline } from './pipeline/pipeline.ts';
+import {
+  authenticateStage,
+  decideStage,
+  recordStage,
+  timeoutStage,
+  upstreamStage,
+  validateStage,
+} from './pipeline/stages.ts';
+import { createCatalog, type Catalog } from './registry/catalog.ts';
+import { createSearch } from './registry/search.ts';
+import type { ActivityStore, CatalogStore, ConfigStore } from './storage/contracts.ts';
+import type { Log } from './telemetry/log.ts';
+import { createDispatchers } from './upstream/dispatcher.ts';
+import { describeError } from './upstream/errors.ts';
+import { startReaper } from './upstream/reaper.ts';
+import { createUpstreams } from './upstream/upstreams.ts';
+
+export interface GatewayDeps {
+  readonly config: Config;
+  /** The configuration file's folder: what relative paths in it are relative to. */
+  readonly folder: string;
+  readonly configStore: ConfigStore;
+  readonly activity: ActivityStore;
+  readonly catalogStore: CatalogStore;
+  /** The key of the token hashes. */
+  readonly tokenKey: Buffer;
+  /** A token that makes its bearer the owner while this gateway lives. */
+  readonly ownerToken?: string | undefined;
+  /** Values of references. */
+  readonly references: ReferenceSource;
+  /** What servers inherit from, in the part that is safe to hand on. */
+  readonly env: NodeJS.ProcessEnv;
+  /** The Node that stands in for a missing `node`. */
+  readonly execPath: string;
+  /** The folder of the built web console. */
+  readonly consoleFolder: string;
+  readonly version: string;
+  readonly exportBundle: () => ExportBundle;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+export interface Gateway {
+  readonly catalog: Catalog;
+  /** Starts the servers, listens, and resolves with the base address. Rejects when the port is taken. */
+  listen(port: number): Promise<string>;
+  /** Answers what is under way for a moment, then ends every connection and every process. Leaves the stores open. */
+  close(): Promise<void>;
+}
+
+const PURGE_EVERY_MS = 60 * 60_000;
+
+/** Puts a gateway together. The one place that knows all parts; several gateways may run in one process. */
+export function createGateway(deps: GatewayDeps): Gateway {
+  const { config, log, now, activity, version } = deps;
+  const resolve = (text: string): string => resolveReferences(text, deps.references);
+
+  const decide = createDecide(config);
+  const dispatchers = createDispatchers();
+  const reaper = startReaper();
+  const launch = { folder: deps.folder, env: deps.env, execPath: deps.execPath, resolve };
+  const upstreams = createUpstreams({
+    config,
+    launch,
+    dispatchers,
+    reaper,
+    gatewayVersion: version,
+    catalogStore: deps.catalogStore,
+    log,
+  });
+  const catalog = createCatalog({ config, upstreams, decide });
+  const identity = createIdentity({
+    store: deps.configStore,
+    key: deps.tokenKey,
+    ownerToken: deps.ownerToken,
+    now,
+  });
+
+  const decideOn = decideStage(decide, catalog);
+  const validate = validateStage(createArgumentValidator(), catalog);
+  const pipeline = createPipeline(
+    [
+      recordStage(activity, catalog, now),
+      authenticateStage(identity),
+      decideOn,
+      validate,
+      timeoutStage(catalog),
+      upstreamStage(upstreams, [decideOn, validate]),
+    ],
+    (error) => log.error({ err: error }, 'a pipeline stage broke'),
+  );
+
+  const models = createModels({
+    providers: config.models.providers.map((provider) => resolveProvider(provider, resolve)),
+    aliases: config.models.aliases,
+    dispatcherFor: (allowPrivateAddress) => dispatchers.for(allowPrivateAddress),
+  });
+  const agent = createAgent({ models, directory: catalog, pipeline, activity, log, now });
+
+  const port = (): number => (http.address() as AddressInfo | null)?.port ?? 0;
+  const perimeter = createPerimeter(identity, port);
+  const search = createSearch(catalog);
+  const views = withDiscovery(createViews(catalog), search);
+  const mcp = createMcpRoutes({
+    views,
+    catalog,
+    sessions: createSessions(now),
+    dispatch: createDispatch({
+      views,
+      catalog,
+      pipeline,
+      connections: createSessionConnections(upstreams, now),
+      holds: identity.holds,
+    }),
+    gatewayVersion: version,
+  });
+  const agentRoutes = createAgentRoutes({ agent });
+  const modelRoutes = createModelRoutes({ models });
+  const admin = createAdminApp({
+    perimeter,
+    decide,
+    catalog,
+    search,
+    pipeline,
+    upstreams,
+    activity,
+    configStore: deps.configStore,
+    config,
+    gatewayVersion: version,
+    exportBundle: deps.exportBundle,
+    onError: (error) => log.error({ err: error }, 'a control-plane request failed'),
+  });
+  const http = createHttpServer({
+    perimeter,
+    dataPlane: [
+      { prefix: '/mcp', handle: mcp.handle },
+      { prefix: '/api/llm/', handle: agentRoutes.handle },
+      { prefix: '/api/llm/', handle: modelRoutes.handle },
+      { prefix: '/v1/', handle: modelRoutes.handle },
+    ],
+    console: createConsole(deps.consoleFolder),
+    admin,
+    log,
+  });
+
+  const purge = (): void => {
+    activity
+      .purge(now() - config.telemetry.retention)
+      .catch((error: unknown) => log.error({ err: error }, 'the activity record could not be purged'));
+  };
+  const purging = setInterval(purge, PURGE_EVERY_MS).unref();
+
+  return {
+    catalog,
+    listen: async (wanted) => {
+      await listen(http, config.listen.host, wanted);
+      upstreams.start();
+      purge();
+      return `http://${config.listen.host === '::1' ? '[::1]' : config.listen.host}:${port()}`;
+    },
+    close: async () => {
+      clearInterval(purging);
+      mcp.close();
+      agent.close();
+      http.close();
+      // What still streams is cut; what is only idle must not keep the process.
+      http.closeAllConnections();
+      await upstreams.close();
+      identity.close();
+      reaper.close();
+      await dispatchers.close();
+      await activity.flush();
+    },
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** A provider whose key does not resolve is kept, and refuses with the reason, so that the others work. */
+function resolveProvider(provider: ProviderConfig, resolve: (text: string) => string): ProviderOptions {
+  const { apiKey, ...rest } = provider;
+  if (apiKey === undefined) return rest;
+  try {
+    return { ...rest, apiKey: resolve(apiKey) };
+  } catch (error) {
+    return { ...rest, problem: describeError(error) };
+  }
+}

@@ -1,0 +1,208 @@
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import * as z from 'zod';
+import type { Decide } from '../access/decide.ts';
+import type { Config } from '../config/schema.ts';
+import type { ActivityPage } from '../contract/activity.ts';
+import { callRequestSchema, type CallResponse } from '../contract/admin.ts';
+import type { RegistryEvent } from '../contract/registry.ts';
+import { searchQuerySchema } from '../contract/search.ts';
+import type { Principal } from '../identity/principal.ts';
+import { tokenViews } from '../identity/token-views.ts';
+import type { Call, Pipeline, RefusalReason } from '../pipeline/call.ts';
+import type { Catalog } from '../registry/catalog.ts';
+import { searchResponse, type Search } from '../registry/search.ts';
+import { registryView } from '../registry/view.ts';
+import type { ActivityStore, ConfigStore } from '../storage/contracts.ts';
+import { newTraceId } from '../telemetry/trace.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+import { readJson } from './body.ts';
+import type { Perimeter } from './perimeter.ts';
+import { sendProblem, serverTiming } from './respond.ts';
+import { openSse } from './sse.ts';
+
+export interface AdminDeps {
+  readonly perimeter: Perimeter;
+  readonly decide: Decide;
+  readonly catalog: Catalog;
+  readonly search: Search;
+  readonly pipeline: Pipeline;
+  readonly upstreams: Upstreams;
+  readonly activity: ActivityStore;
+  readonly configStore: ConfigStore;
+  readonly config: Config;
+  readonly gatewayVersion: string;
+  readonly exportBundle: () => unknown;
+  readonly onError: (error: unknown) => void;
+}
+
+type Handler = (req: Request, res: Response, principal: Principal) => Promise<void> | void;
+
+/** `/api/v1`: the control plane. */
+export function createAdminApp(deps: AdminDeps): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use(timing);
+
+  const guarded =
+    (handler: Handler, manage: boolean) =>
+    async (req: Request, res: Response): Promise<void> => {
+      const principal = deps.perimeter.identify(req, res);
+      if (!principal) return;
+      if (manage) {
+        const decision = deps.decide(principal, { action: 'manage' });
+        if (decision.effect === 'deny') {
+          sendProblem(res, 403, decision.reason, { rule: decision.rule });
+          return;
+        }
+      }
+      await handler(req, res, principal);
+    };
+  const anyone = (handler: Handler) => guarded(handler, false);
+  const administrator = (handler: Handler) => guarded(handler, true);
+
+  app.get(
+    '/api/v1/registry',
+    anyone((_req, res, principal) => {
+      res.json(registryView(principal, deps.catalog, deps.config, deps.gatewayVersion));
+    }),
+  );
+  app.get(
+    '/api/v1/search',
+    anyone(async (req, res, principal) => {
+      const { q, limit } = searchQuerySchema.parse(req.query);
+      await deps.catalog.settled(deps.catalog.servers(principal).map(({ id }) => id));
+      res.json(searchResponse(deps.search(principal, q), limit));
+    }),
+  );
+  app.get(
+    '/api/v1/events',
+    anyone((_req, res) => streamEvents(res, deps.catalog)),
+  );
+  app.post(
+    '/api/v1/registry/refresh',
+    administrator(async (_req, res, principal) => {
+      await deps.upstreams.refresh();
+      res.json(registryView(principal, deps.catalog, deps.config, deps.gatewayVersion));
+    }),
+  );
+  app.post(
+    '/api/v1/calls',
+    anyone((req, res, principal) => call(deps, req, res, principal)),
+  );
+  app.get(
+    '/api/v1/activity',
+    administrator(async (req, res) => {
+      const { limit } = activityQuerySchema.parse(req.query);
+      const page: ActivityPage = { calls: await deps.activity.query({ limit }) };
+      res.json(page);
+    }),
+  );
+  app.get(
+    '/api/v1/tokens',
+    administrator(async (_req, res) => {
+      res.json({ tokens: await tokenViews(deps.configStore, deps.activity) });
+    }),
+  );
+  app.post(
+    '/api/v1/export',
+    administrator((_req, res) => void res.json(deps.exportBundle())),
+  );
+  app.use('/api', (req, res) => sendProblem(res, 404, `there is no ${req.method} ${req.originalUrl}`));
+  app.use(problems(deps.onError));
+  return app;
+}
+
+const activityQuerySchema = z.object({ limit: z.coerce.number().int().min(1).max(1000).default(100) });
+const CALL_BODY_LIMIT = 16 * 1024 * 1024;
+
+function streamEvents(res: Response, catalog: Catalog): void {
+  const stream = openSse(res);
+  let pending: NodeJS.Timeout | undefined;
+  const send = (): void => {
+    pending = undefined;
+    const event: RegistryEvent = { type: 'registry', revision: catalog.revision() };
+    void stream.send({ name: event.type, data: JSON.stringify(event) });
+  };
+  send();
+  // A burst of changes is one event.
+  const stop = catalog.onChange(() => (pending ??= setTimeout(send, 100)));
+  stream.signal.addEventListener('abort', () => {
+    stop();
+    clearTimeout(pending);
+  });
+}
+
+const STATUS: Record<RefusalReason, number> = {
+  unauthenticated: 401,
+  'not-found': 404,
+  'invalid-arguments': 400,
+  timeout: 504,
+  cancelled: 499,
+  'upstream-unavailable': 502,
+  'upstream-error': 502,
+};
+
+async function call(deps: AdminDeps, req: Request, res: Response, principal: Principal): Promise<void> {
+  const began = performance.now();
+  const { server, tool, arguments: args } = callRequestSchema.parse(await readJson(req, CALL_BODY_LIMIT));
+  const entry = deps.catalog.server(principal, server);
+  if (entry && !entry.capabilities.tools.some(({ name }) => name === tool))
+    await deps.catalog.settled([entry.id], { afresh: true });
+  if (!entry) {
+    sendProblem(res, 404, `there is no server "${server}"`, { field: 'server' });
+    return;
+  }
+  const gone = new AbortController();
+  res.on('close', () => gone.abort());
+  const request: Call = {
+    traceId: newTraceId(),
+    source: 'api',
+    principal,
+    target: { serverId: entry.id, kind: 'tool', name: tool },
+    params: { name: tool, arguments: args },
+    signal: gone.signal,
+    facts: { upstreamMs: 0, requestBytes: Number(req.headers['content-length'] ?? 0), responseBytes: null },
+  };
+  const outcome = await deps.pipeline.run(request);
+  const { traceId } = request;
+  if (!outcome.ok) {
+    const { reason, message, rule } = outcome.refusal;
+    sendProblem(res, STATUS[reason], message, { traceId, ...(rule !== undefined && { rule }) });
+    return;
+  }
+  const answer: CallResponse = { traceId, durationMs: performance.now() - began, result: outcome.result };
+  res.json(answer);
+}
+
+/** Puts `Server-Timing` on every answer of the control plane, where all the time is the gateway's own. */
+function timing(_req: Request, res: Response, next: () => void): void {
+  const began = performance.now();
+  const writeHead = res.writeHead.bind(res);
+  res.writeHead = ((...args: Parameters<typeof writeHead>) => {
+    if (!res.hasHeader('server-timing'))
+      res.setHeader('server-timing', serverTiming(performance.now() - began));
+    return writeHead(...args);
+  }) as typeof res.writeHead;
+  next();
+}
+
+function problems(onError: (error: unknown) => void): ErrorRequestHandler {
+  return (error: unknown, _req, res: Response, _next) => {
+    if (error instanceof z.ZodError) {
+      const [issue] = error.issues;
+      const field = issue?.path.join('.') ?? '';
+      sendProblem(res, 400, `${field === '' ? 'the body' : field}: ${issue?.message ?? 'is not valid'}`, {
+        field,
+      });
+      return;
+    }
+    const status = (error as { status?: unknown }).status;
+    if (typeof status === 'number' && status >= 400 && status < 500) {
+      sendProblem(res, status, (error as Error).message);
+      return;
+    }
+    onError(error);
+    sendProblem(res, 500, 'the gateway failed to answer; its log says why');
+  };
+}

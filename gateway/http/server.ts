@@ -1,0 +1,68 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { Principal } from '../identity/principal.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Perimeter } from './perimeter.ts';
+import { sendJsonText, sendProblem } from './respond.ts';
+
+/** A surface of the data plane: false when the path is not its own. */
+export type AuthenticatedRoute = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  principal: Principal,
+  path: string,
+) => Promise<boolean>;
+
+export interface ServerDeps {
+  readonly perimeter: Perimeter;
+  /** Asked in order, with the caller known. */
+  readonly dataPlane: readonly { readonly prefix: string; readonly handle: AuthenticatedRoute }[];
+  readonly console: (req: IncomingMessage, res: ServerResponse, path: string) => Promise<boolean>;
+  /** The control plane; takes what is left. */
+  readonly admin: RequestListener;
+  readonly log: Log;
+}
+
+/**
+ * The HTTP server. The data plane's handlers take Node's own request and response and sit in front of Express,
+ * whose per-request work costs more than theirs.
+ */
+export function createHttpServer(deps: ServerDeps): Server {
+  const server = createServer((req, res) => {
+    route(deps, req, res).catch((error: unknown) => {
+      deps.log.error({ err: error, method: req.method }, 'a request failed');
+      if (res.headersSent) res.destroy();
+      else sendProblem(res, 500, 'the gateway failed to answer; its log says why');
+    });
+  });
+  // Longer than common clients keep idle connections, so that it is never the server who closes one in use.
+  server.keepAliveTimeout = 75_000;
+  server.headersTimeout = 20_000;
+  server.requestTimeout = 60_000;
+  return server;
+}
+
+async function route(deps: ServerDeps, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  if (!deps.perimeter.admit(req, res)) return;
+  const url = req.url ?? '/';
+  const query = url.indexOf('?');
+  const path = query < 0 ? url : url.slice(0, query);
+  if (path === '/healthz' || path === '/readyz') {
+    sendJsonText(res, 200, '{"status":"ok"}');
+    return;
+  }
+  for (const { prefix, handle } of deps.dataPlane) {
+    if (!path.startsWith(prefix)) continue;
+    const principal = deps.perimeter.identify(req, res);
+    if (!principal) return;
+    if (await handle(req, res, principal, path)) return;
+  }
+  if (await deps.console(req, res, path)) return;
+  if (path.startsWith('/api/')) deps.admin(req, res);
+  else sendProblem(res, 404, `there is nothing at ${path}`);
+}

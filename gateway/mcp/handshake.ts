@@ -1,0 +1,38 @@
+import { isJsonObject, type JsonObject } from '../contract/json.ts';
+import { LATEST_PROTOCOL_VERSION, PROTOCOL_VERSIONS } from '../upstream/connection.ts';
+import type { View } from './scope.ts';
+
+/** The revision to speak with a client (MCP 2025-11-25, Lifecycle): the one it asked for, or our latest. */
+export function negotiate(requested: unknown): string {
+  return PROTOCOL_VERSIONS.find((version) => version === requested) ?? LATEST_PROTOCOL_VERSION;
+}
+
+/**
+ * The result of `initialize`. At a server's own address it is that server's, less what the gateway cannot carry
+ * yet; in aggregates it is the gateway's and does not depend on which servers happen to run.
+ */
+export function initializeResult(view: View, protocolVersion: string, gatewayVersion: string): JsonObject {
+  const { serverInfo, declared, instructions } = view.own?.status ?? {};
+  return {
+    protocolVersion,
+    capabilities: capabilities(serverInfo === undefined ? ALL : declared, view.discover === undefined),
+    serverInfo: serverInfo ?? { name: 'toolgate', title: 'Toolgate', version: gatewayVersion },
+    ...(instructions !== undefined && { instructions }),
+  };
+}
+
+const ALL: JsonObject = { tools: {}, resources: {}, prompts: {}, completions: {} };
+
+/** `settable`: whether sessions can set a log level and subscribe at the address. */
+function capabilities(declared: JsonObject | undefined, settable: boolean): JsonObject {
+  const carried: JsonObject = {};
+  for (const name of ['tools', 'resources', 'prompts']) {
+    const offered = declared?.[name];
+    if (!isJsonObject(offered)) continue;
+    const subscribe = settable && name === 'resources' && offered['subscribe'] === true;
+    carried[name] = { listChanged: true, ...(subscribe && { subscribe }) };
+  }
+  for (const name of settable ? ['completions', 'logging'] : ['completions'])
+    if (isJsonObject(declared?.[name])) carried[name] = {};
+  return carried;
+}

@@ -1,0 +1,200 @@
+import type { JsonObject } from '../contract/json.ts';
+import type { OwnConnection, Requests } from '../pipeline/call.ts';
+import type { Capabilities } from '../registry/entry.ts';
+import type { Connection, ConnectionEvents } from '../upstream/connection.ts';
+import { discover } from '../upstream/discover.ts';
+import { UnavailableError } from '../upstream/errors.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+import { askable, createRelay, type Reached } from './relay.ts';
+import { createSettings } from './session-settings.ts';
+import type { Stream } from './streams.ts';
+
+/**
+ * A session's own connection to the server at its address. What a server asks, logs or announces can only be
+ * told apart by the connection it comes on, so a client that can be asked gets one to itself. It is opened when
+ * first used, opened again after a loss with the session's log level and subscriptions restored, and closed with
+ * the session.
+ */
+export interface SessionConnection {
+  /**
+   * What the server offers on this connection: some of it may be for clients that can be asked. Undefined when
+   * the server cannot be reached.
+   */
+  offered(): Promise<Capabilities | undefined> | Capabilities;
+  /** The connection for one request, whose stream takes what the server sends about it. */
+  during(stream: Stream): OwnConnection;
+  /** Passes a client's notification on, if the connection is open. */
+  notify(method: string, params: JsonObject): void;
+  close(): void;
+}
+
+export interface SessionConnections {
+  create(serverId: string, session: Reached): SessionConnection;
+}
+
+/** The most connections that sessions may hold for themselves; an idle one makes room. */
+const MAX_OPEN = 128;
+/** A connection that failed is not tried again sooner than this. */
+const RETRY_FLOOR_MS = 1_000;
+const LIST_TIMEOUT_MS = 30_000;
+const RELIST_DELAY_MS = 50;
+
+export function createSessionConnections(upstreams: Upstreams, now: () => number): SessionConnections {
+  const open = new Set<OpenConnection>();
+  const makeRoom = (): void => {
+    if (open.size < MAX_OPEN) return;
+    const [idle] = [...open].filter((one) => one.busy() === 0).sort((a, b) => a.lastUsed() - b.lastUsed());
+    if (idle === undefined)
+      throw new UnavailableError(`sessions hold ${MAX_OPEN} connections of their own, the limit; end some`);
+    idle.release();
+  };
+  return {
+    create: (serverId, session) => connectLazily(serverId, session, { upstreams, now, open, makeRoom }),
+  };
+}
+
+interface OpenConnection {
+  busy(): number;
+  lastUsed(): number;
+  release(): void;
+}
+
+interface Pool {
+  readonly upstreams: Upstreams;
+  readonly now: () => number;
+  readonly open: Set<OpenConnection>;
+  readonly makeRoom: () => void;
+}
+
+/** An open connection and what the server offers on it. */
+interface Open {
+  readonly connection: Connection;
+  offered: Capabilities;
+}
+
+function connectLazily(serverId: string, session: Reached, pool: Pool): SessionConnection {
+  const settings = createSettings();
+  let current: Open | undefined;
+  let opening: Promise<Open> | undefined;
+  let failure: { readonly at: number; readonly error: unknown } | undefined;
+  let closed = false;
+  let busy = 0;
+  let lastUsed = pool.now();
+
+  const relist = createRelist(async (methods) => {
+    const used = current;
+    if (used === undefined) return;
+    used.offered = await list(used.connection);
+    if (!session.permitted()) return;
+    for (const method of methods) session.streams.announce(JSON.stringify({ jsonrpc: '2.0', method }));
+  });
+  const relay = createRelay(session, relist.soon);
+  const release = (): void => {
+    relist.cancel();
+    pool.open.delete(slot);
+    void current?.connection.close();
+    current = undefined;
+  };
+  const slot: OpenConnection = { busy: () => busy, lastUsed: () => lastUsed, release };
+  const start = async (): Promise<Open> => {
+    pool.makeRoom();
+    pool.open.add(slot);
+    let lost: string | undefined;
+    const events: Omit<ConnectionEvents, 'onStderr'> = {
+      ...relay(session.streams),
+      onLost: (reason) => {
+        lost = reason;
+        pool.open.delete(slot);
+        current = undefined;
+      },
+      onRenewed: () => {
+        if (current === undefined) return;
+        void settings.restore(current.connection);
+        relist.soon('notifications/tools/list_changed');
+      },
+    };
+    try {
+      const connection = await pool.upstreams.open(serverId, askable(session.capabilities), events);
+      const [offered] = await Promise.all([list(connection), settings.restore(connection)]);
+      if (lost !== undefined) throw new UnavailableError(lost);
+      if (closed) {
+        void connection.close();
+        throw new UnavailableError('the session has ended');
+      }
+      return (current = { connection, offered });
+    } catch (error) {
+      pool.open.delete(slot);
+      failure = { at: pool.now(), error };
+      throw error;
+    }
+  };
+  const connected = async (): Promise<Open> => {
+    if (current !== undefined) return current;
+    if (closed) throw new UnavailableError('the session has ended');
+    if (failure !== undefined && pool.now() - failure.at < RETRY_FLOOR_MS) throw failure.error;
+    return (opening ??= start().finally(() => (opening = undefined)));
+  };
+  const using = async <T>(work: (open: Open) => Promise<T>): Promise<T> => {
+    busy++;
+    try {
+      return await work(await connected());
+    } finally {
+      busy--;
+      lastUsed = pool.now();
+    }
+  };
+  return {
+    offered: () =>
+      current?.offered ?? using(({ offered }) => Promise.resolve(offered)).catch(() => undefined),
+    during: (stream) => {
+      const requests: Requests = {
+        request: (method, params, options) =>
+          using(async ({ connection }) => {
+            const related = relay({ deliver: stream.send, announce: session.streams.announce });
+            const result = await connection.request(method, params, { ...options, related });
+            settings.note(method, params);
+            return result;
+          }),
+      };
+      return {
+        waiting: session.asks.waiting,
+        tools: () => current?.offered.tools,
+        ready: () => (current === undefined ? using(() => Promise.resolve(requests)) : requests),
+      };
+    },
+    notify: (method, params) => void current?.connection.notify(method, params).catch(() => undefined),
+    close: () => {
+      closed = true;
+      release();
+    },
+  };
+}
+
+async function list(connection: Connection): Promise<Capabilities> {
+  const { capabilities } = await discover(connection, AbortSignal.timeout(LIST_TIMEOUT_MS));
+  return capabilities;
+}
+
+/** Gathers the news of one moment: servers often announce several changes at once. */
+function createRelist(work: (methods: ReadonlySet<string>) => Promise<void>): {
+  readonly soon: (method: string) => void;
+  readonly cancel: () => void;
+} {
+  let methods = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    soon: (method) => {
+      methods.add(method);
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        const gathered = methods;
+        methods = new Set();
+        void work(gathered);
+      }, RELIST_DELAY_MS).unref();
+    },
+    cancel: () => {
+      clearTimeout(timer);
+      timer = undefined;
+    },
+  };
+}

@@ -1,0 +1,106 @@
+import type { JsonObject } from '../contract/json.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { Listed } from '../registry/entry.ts';
+
+/** By which way in a call came. */
+export type CallSource = 'mcp' | 'agent' | 'api';
+
+/** What an MCP call is for: `name` is the tool's or prompt's own name, the resource's URI, or the log level. */
+export interface CallTarget {
+  /** `group:server`. */
+  readonly serverId: string;
+  readonly kind: 'tool' | 'resource' | 'prompt' | 'completion' | 'logging';
+  readonly name: string;
+}
+
+/** A `notifications/progress` of the upstream server, its token left out. */
+export interface Progress {
+  readonly progress: number;
+  readonly total?: number;
+  readonly message?: string;
+}
+
+/** What calls are sent by. */
+export interface Requests {
+  request(
+    method: string,
+    params: JsonObject,
+    options: {
+      readonly signal: AbortSignal;
+      readonly onProgress?: ((progress: Progress) => void) | undefined;
+    },
+  ): Promise<JsonObject>;
+}
+
+/** A connection of the caller's own to the target's server, used in place of the shared one. */
+export interface OwnConnection {
+  /** The connection, made now if need be. Rejects as the shared one does. */
+  ready(): Promise<Requests> | Requests;
+  /** The tools as the server lists them on this connection; undefined when it has not listed any yet. */
+  tools(): readonly Listed[] | undefined;
+  /** True while the server waits for an answer of the caller, which is not the server's time. */
+  waiting(): boolean;
+}
+
+/** One call of an MCP server, on its way through the pipeline. */
+export interface Call {
+  /** W3C trace id, 32 lower-case hex digits. */
+  readonly traceId: string;
+  /** The agent run the call belongs to. */
+  readonly runId?: string;
+  readonly source: CallSource;
+  readonly principal: Principal | undefined;
+  readonly target: CallTarget;
+  /** The MCP method, where the kind of target has more than one. */
+  readonly method?: 'resources/subscribe' | 'resources/unsubscribe';
+  readonly own?: OwnConnection | undefined;
+  /** The request's `params` as they go upstream; `_meta` without `progressToken`. */
+  readonly params: JsonObject;
+  /** Aborted when the caller gives up. */
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+  /** What stages learn on the way, for the record. */
+  readonly facts: CallFacts;
+}
+
+export interface CallFacts {
+  /** Milliseconds spent waiting for the upstream server. */
+  upstreamMs: number;
+  requestBytes: number | null;
+  responseBytes: number | null;
+}
+
+/** Why a call was refused or failed. */
+export type RefusalReason =
+  | 'unauthenticated'
+  /** There is no such target, or the caller may not know of it: never told apart. */
+  | 'not-found'
+  | 'invalid-arguments'
+  | 'timeout'
+  | 'cancelled'
+  | 'upstream-unavailable'
+  /** The upstream server answered with a JSON-RPC error, kept in `upstreamError`. */
+  | 'upstream-error';
+
+export interface Refusal {
+  readonly reason: RefusalReason;
+  /** What happened and what to do, fit for the caller and for a model. */
+  readonly message: string;
+  /** The rule that decided, for the record and for administrators. */
+  readonly rule?: string;
+  /** The upstream's own JSON-RPC error, byte for byte. */
+  readonly upstreamError?: { readonly code: number; readonly message: string; readonly data?: unknown };
+}
+
+/** A call's end: the upstream's `result` untouched, or a refusal. */
+export type Outcome =
+  { readonly ok: true; readonly result: JsonObject } | { readonly ok: false; readonly refusal: Refusal };
+
+/** A stage wraps the rest of the pipeline. It never throws: a failure is an `Outcome`. */
+export type Stage = (call: Call, next: Next) => Promise<Outcome>;
+export type Next = (call: Call) => Promise<Outcome>;
+
+/** The one way to reach an MCP server's tools, resources and prompts. */
+export interface Pipeline {
+  run(call: Call): Promise<Outcome>;
+}

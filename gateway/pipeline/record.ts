@@ -1,0 +1,35 @@
+import { randomUUID } from 'node:crypto';
+import type { CallRecord } from '../contract/activity.ts';
+import type { Call, Outcome } from './call.ts';
+
+/** A caller chooses the name it calls; a longer one is cut in the record. */
+const NAME_LIMIT = 1_000;
+
+/** The activity record of a call that has ended: names and sizes, never a payload. */
+export function toRecord(
+  call: Call,
+  outcome: Outcome,
+  measured: { readonly startedAt: number; readonly durationMs: number; readonly server: string },
+): CallRecord {
+  return {
+    id: randomUUID(),
+    traceId: call.traceId,
+    runId: call.runId ?? null,
+    startedAt: measured.startedAt,
+    durationMs: measured.durationMs,
+    upstreamMs: call.facts.upstreamMs,
+    kind: call.target.kind,
+    source: call.source,
+    subject: call.principal?.subject ?? null,
+    tokenId: call.principal?.tokenId ?? null,
+    server: measured.server,
+    name: call.target.name.slice(0, NAME_LIMIT),
+    outcome: outcome.ok ? (outcome.result['isError'] === true ? 'tool_error' : 'ok') : outcome.refusal.reason,
+    rule: outcome.ok ? null : (outcome.refusal.rule ?? null),
+    requestBytes: call.facts.requestBytes,
+    responseBytes: call.facts.responseBytes,
+    inputTokens: null,
+    outputTokens: null,
+    timeToFirstTokenMs: null,
+  };
+}

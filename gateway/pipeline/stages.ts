@@ -1,0 +1,169 @@
+import type { Decide } from '../access/decide.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Catalog } from '../registry/catalog.ts';
+import type { Listed, ServerEntry } from '../registry/entry.ts';
+import type { ActivityStore } from '../storage/contracts.ts';
+import { describeError, JsonRpcError, UnavailableError } from '../upstream/errors.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+import type { ArgumentValidator } from './arguments.ts';
+import type { Call, Next, Outcome, Refusal, RefusalReason, Requests, Stage } from './call.ts';
+import { toRecord } from './record.ts';
+
+/**
+ * Records what became of a call, refusals included. Outermost, so that no other stage can end a call unseen.
+ */
+export function recordStage(activity: ActivityStore, catalog: Catalog, now: () => number): Stage {
+  return async (call, next) => {
+    const startedAt = now();
+    const began = performance.now();
+    const outcome = await next(call);
+    const server = catalog.entry(call.target.serverId)?.fqn ?? call.target.serverId;
+    activity.append(toRecord(call, outcome, { startedAt, durationMs: performance.now() - began, server }));
+    return outcome;
+  };
+}
+
+/** Refuses a call whose principal was not established, or whose token has since expired or been revoked. */
+export function authenticateStage(identity: Identity): Stage {
+  return (call, next) => {
+    if (call.principal !== undefined && identity.holds(call.principal)) return next(call);
+    return refuse('unauthenticated', 'the token is missing, expired or revoked; use a valid gateway token');
+  };
+}
+
+/** Asks `decide()`. What is denied and what does not exist are answered alike. */
+export function decideStage(decide: Decide, catalog: Catalog): Stage {
+  return (call, next) => {
+    const { target, principal } = call;
+    const entry = catalog.entry(target.serverId);
+    const missing = `there is no ${target.kind} ${target.name}`;
+    if (principal === undefined || entry === undefined) return refuse('not-found', missing);
+    const tool = target.kind === 'tool' ? toolOf(call, entry) : undefined;
+    if (target.kind === 'tool' && tool === undefined) {
+      // While a server is away before it was ever listed, its tools cannot be judged; say so to those who may know.
+      const seen = decide(principal, { action: 'see', serverId: entry.id });
+      if (seen.effect === 'allow' && entry.status.protocolVersion === undefined) {
+        return refuse(
+          'upstream-unavailable',
+          `${entry.fqn} is not available: ${entry.status.lastError ?? entry.status.state}`,
+        );
+      }
+      return refuse('not-found', missing);
+    }
+    const decision = decide(principal, { action: 'use', serverId: entry.id, tool });
+    return decision.effect === 'allow' ? next(call) : refuse('not-found', missing, decision.rule);
+  };
+}
+
+/** Checks a tool's arguments against its input schema, so that an invented field never reaches the server. */
+export function validateStage(validator: ArgumentValidator, catalog: Catalog): Stage {
+  return (call, next) => {
+    if (call.target.kind !== 'tool') return next(call);
+    const entry = catalog.entry(call.target.serverId);
+    const tool = entry && toolOf(call, entry);
+    const problem = validator.check(tool?.['inputSchema'], call.params['arguments'] ?? {});
+    if (problem === undefined) return next(call);
+    return refuse('invalid-arguments', `${call.target.name}: ${problem}`, 'input-schema');
+  };
+}
+
+/** The tool a call is for, as it is listed on the connection that the call will take. */
+function toolOf(call: Call, entry: ServerEntry): Listed | undefined {
+  const tools = call.own?.tools() ?? entry.capabilities.tools;
+  return tools.find(({ name }) => name === call.target.name);
+}
+
+/**
+ * Ends a call that takes longer than its server's `timeouts.call`; the server is told to stop working on it. While
+ * the server waits for the caller's own answer, its time is extended.
+ */
+export function timeoutStage(catalog: Catalog): Stage {
+  return async (call, next) => {
+    const limit = catalog.entry(call.target.serverId)?.config.timeouts.call ?? 0;
+    const timer = new AbortController();
+    const expire = (): void => {
+      if (call.own?.waiting() === true) handle = setTimeout(expire, limit);
+      else timer.abort();
+    };
+    let handle = setTimeout(expire, limit);
+    const follow = (): void => timer.abort(call.signal.reason);
+    call.signal.addEventListener('abort', follow, { once: true });
+    if (call.signal.aborted) follow();
+    try {
+      const outcome = await next({ ...call, signal: timer.signal });
+      if (outcome.ok || outcome.refusal.reason !== 'cancelled' || call.signal.aborted) return outcome;
+      return await refuse(
+        'timeout',
+        `no answer within ${limit / 1000} s (timeouts.call of the server)`,
+        'timeouts.call',
+      );
+    } finally {
+      clearTimeout(handle);
+      call.signal.removeEventListener('abort', follow);
+    }
+  };
+}
+
+const METHODS = {
+  tool: 'tools/call',
+  resource: 'resources/read',
+  prompt: 'prompts/get',
+  completion: 'completion/complete',
+  logging: 'logging/setLevel',
+} as const;
+
+/**
+ * Calls the server. Innermost: nothing else in the gateway calls a server on behalf of a caller. When the call had
+ * to wait for the server, `judges` look at it again: what was decided by the server's last known catalog might not
+ * hold for what it offers now.
+ */
+export function upstreamStage(upstreams: Upstreams, judges: readonly Stage[] = []): Stage {
+  return async (call) => {
+    const began = performance.now();
+    try {
+      const { own, signal, target } = call;
+      const ready = own === undefined ? upstreams.connected(target.serverId) : own.ready();
+      if (!(ready instanceof Promise)) return await send(ready, call);
+      const connection = await withSignal(ready, signal);
+      const last: Next = (judged) => send(connection, judged);
+      return await judges.reduceRight<Next>((next, judge) => (judged) => judge(judged, next), last)(call);
+    } catch (error) {
+      return { ok: false, refusal: explain(error, call) };
+    } finally {
+      call.facts.upstreamMs += performance.now() - began;
+    }
+  };
+}
+
+async function send(connection: Requests, call: Call): Promise<Outcome> {
+  const { target, method = METHODS[target.kind], params, signal, onProgress } = call;
+  return { ok: true, result: await connection.request(method, params, { signal, onProgress }) };
+}
+
+function explain(error: unknown, call: Call): Refusal {
+  if (call.signal.aborted) return { reason: 'cancelled', message: 'the call was cancelled' };
+  if (error instanceof JsonRpcError) {
+    const { code, message, data } = error;
+    return {
+      reason: 'upstream-error',
+      message,
+      upstreamError: { code, message, ...(data !== undefined && { data }) },
+    };
+  }
+  const why = error instanceof UnavailableError ? error.message : describeError(error);
+  return { reason: 'upstream-unavailable', message: `${call.target.serverId} is not available: ${why}` };
+}
+
+/** Gives up waiting when the signal aborts; what is waited for goes on. */
+function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(new Error('aborted'));
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    if (signal.aborted) onAbort();
+  });
+}
+
+function refuse(reason: RefusalReason, message: string, rule?: string): Promise<Outcome> {
+  return Promise.resolve({ ok: false, refusal: { reason, message, ...(rule !== undefined && { rule }) } });
+}

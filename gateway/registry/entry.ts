@@ -1,0 +1,51 @@
+import type { ServerConfig } from '../config/schema.ts';
+import type { JsonObject } from '../contract/json.ts';
+import type { ServerState } from '../contract/registry.ts';
+
+/** A tool, resource or prompt exactly as its server listed it, unknown fields included. */
+export interface Listed extends JsonObject {
+  readonly name: string;
+}
+
+/** What a server offers, drained through every page. */
+export interface Capabilities {
+  readonly tools: readonly Listed[];
+  readonly resources: readonly Listed[];
+  readonly templates: readonly Listed[];
+  readonly prompts: readonly Listed[];
+}
+
+/** What the gateway knows of a server's connection. */
+export interface ServerStatus {
+  readonly state: ServerState;
+  readonly lastError?: string;
+  readonly stderrTail: readonly string[];
+  readonly serverInfo?: { readonly name: string; readonly version: string };
+  readonly protocolVersion?: string;
+  readonly instructions?: string;
+  /** The server's own capabilities as it declared them at `initialize`. */
+  readonly declared: JsonObject;
+  /** When it last listed all that it offers, in this run or an earlier one; ms since the epoch. */
+  readonly listedAt?: number;
+}
+
+/** What a server last said of itself and listed, in full. It outlives the connection and the gateway's run. */
+export interface KnownServer
+  extends
+    Pick<ServerStatus, 'declared' | 'instructions'>,
+    Required<Pick<ServerStatus, 'serverInfo' | 'protocolVersion' | 'listedAt'>> {
+  readonly capabilities: Capabilities;
+}
+
+/** A registered server: its configuration, what it offers and how it is. */
+export interface ServerEntry {
+  /** `group:server`, unique. */
+  readonly id: string;
+  /** `tenant:group:server`. */
+  readonly fqn: string;
+  readonly group: string;
+  readonly name: string;
+  readonly config: ServerConfig;
+  readonly capabilities: Capabilities;
+  readonly status: ServerStatus;
+}

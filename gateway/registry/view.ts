@@ -1,0 +1,76 @@
+import type { Config } from '../config/schema.ts';
+import type { PromptView, RegistryView, ResourceView, ServerView, ToolView } from '../contract/registry.ts';
+import { promptViewSchema, resourceViewSchema, toolViewSchema } from '../contract/registry.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { Catalog } from './catalog.ts';
+import type { Listed, ServerEntry } from './entry.ts';
+import { aggregatePrefixes, NAME_LIMIT, SEPARATOR } from './names.ts';
+
+/** The registry as a principal may see it: the groups its token reaches, with what it may use of them. */
+export function registryView(
+  principal: Principal,
+  catalog: Catalog,
+  config: Config,
+  gatewayVersion: string,
+): RegistryView {
+  const servers = catalog.servers(principal);
+  const prefixes = aggregatePrefixes(catalog.entries());
+  const groups = config.groups
+    .filter(({ name }) => principal.groups === null || principal.groups.includes(name))
+    .map(({ name, description, environment }) => ({
+      name,
+      ...(description !== undefined && { description }),
+      ...(environment !== undefined && { environment }),
+      servers: servers
+        .filter((entry) => entry.group === name)
+        .map((entry) =>
+          serverView(entry, catalog.tools(principal, entry), prefixes.get(entry.id) ?? entry.name),
+        ),
+    }));
+  return { tenant: config.tenant.name, gatewayVersion, revision: catalog.revision(), groups };
+}
+
+function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string): ServerView {
+  const { config, status, capabilities } = entry;
+  return {
+    fqn: entry.fqn,
+    group: entry.group,
+    name: entry.name,
+    ...(config.description !== undefined && { description: config.description }),
+    tags: config.tags,
+    transport: config.url === undefined ? 'stdio' : 'streamable-http',
+    state: status.state,
+    ...(status.lastError !== undefined && { lastError: status.lastError }),
+    stderrTail: [...status.stderrTail],
+    ...(status.serverInfo !== undefined && { serverInfo: status.serverInfo }),
+    ...(status.protocolVersion !== undefined && { protocolVersion: status.protocolVersion }),
+    ...(status.listedAt !== undefined && { listedAt: new Date(status.listedAt).toISOString() }),
+    warnings: [...tools, ...capabilities.prompts]
+      .map(({ name }) => `${prefix}${SEPARATOR}${name}`)
+      .filter((name) => name.length > NAME_LIMIT)
+      .map((name) => `${name} is over ${NAME_LIMIT} characters: only the server's own address offers it`),
+    tools: tools.flatMap(toolView),
+    resources: [
+      ...capabilities.resources.flatMap((resource) => resourceView(resource, false)),
+      ...capabilities.templates.flatMap((template) => resourceView(template, true)),
+    ],
+    prompts: capabilities.prompts.flatMap(promptView),
+  };
+}
+
+/** A server may list what the specification does not allow; such an item is not shown rather than breaking the view. */
+function toolView(tool: Listed): ToolView[] {
+  const parsed = toolViewSchema.safeParse(tool);
+  return parsed.success ? [parsed.data] : [];
+}
+
+function resourceView(resource: Listed, template: boolean): ResourceView[] {
+  const uri = template ? resource['uriTemplate'] : resource['uri'];
+  const parsed = resourceViewSchema.safeParse({ ...resource, uri, template });
+  return parsed.success ? [parsed.data] : [];
+}
+
+function promptView(prompt: Listed): PromptView[] {
+  const parsed = promptViewSchema.safeParse({ ...prompt, arguments: prompt['arguments'] ?? [] });
+  return parsed.success ? [parsed.data] : [];
+}

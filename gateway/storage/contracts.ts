@@ -1,0 +1,70 @@
+import type { CallRecord } from '../contract/activity.ts';
+import type { KnownServer } from '../registry/entry.ts';
+
+/** A token as it is stored: a keyed hash, never its value. */
+export interface TokenRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly subject: string;
+  /** HMAC-SHA-256 of the token under the installation's key, hex. */
+  readonly hash: string;
+  readonly administrator: boolean;
+  readonly groups: readonly string[] | null;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+}
+
+/** What people change and the gateway reads whole. */
+export interface ConfigState {
+  readonly version: 1;
+  readonly tokens: readonly TokenRecord[];
+}
+
+/**
+ * Small state that people change: read whole, written rarely and atomically. An update that has resolved
+ * survives a `kill -9`. Several processes may share one store.
+ */
+export interface ConfigStore {
+  /** The newest state this process knows of; costs nothing. */
+  current(): ConfigState;
+  /** Reads, changes and writes under a lock, so that no writer's change is lost. */
+  update(change: (state: ConfigState) => ConfigState): Promise<ConfigState>;
+  /** Called after every change, another process's included. Returns the way to stop it. */
+  onChange(listener: (state: ConfigState) => void): () => void;
+  close(): Promise<void>;
+}
+
+export interface ActivityQuery {
+  /** 1 to 1000. */
+  readonly limit: number;
+}
+
+/**
+ * The record of calls. `append` never waits: rows are written in batches, at the latest after one second, and
+ * at `flush` and `close`. A row older than one second survives a `kill -9`.
+ */
+export interface ActivityStore {
+  append(record: CallRecord): void;
+  /** The newest first. */
+  query(query: ActivityQuery): Promise<CallRecord[]>;
+  /** The newest use of each of the tokens, in milliseconds since the epoch. */
+  lastUse(tokenIds: readonly string[]): Promise<Map<string, number>>;
+  /** Deletes what started before `time` (ms since the epoch); answers how many. */
+  purge(time: number): Promise<number>;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * What each server listed last, so that a server is listed while it is away, after a restart of the gateway too.
+ * A cache: what is lost or damaged is listed anew. A server is known by its id and a fingerprint of its
+ * registration, so that one that was registered anew is never shown with another's tools.
+ */
+export interface CatalogStore {
+  /** Asked while a gateway is put together, and answers at once. Undefined when nothing fit to use was kept. */
+  find(serverId: string, fingerprint: string): KnownServer | undefined;
+  /** Never waits: it is written a little later, and at `close`. */
+  keep(serverId: string, fingerprint: string, known: KnownServer): void;
+  close(): Promise<void>;
+}

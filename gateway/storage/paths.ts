@@ -1,0 +1,15 @@
+import { join } from 'node:path';
+
+/** The files of a data folder. */
+export function dataFiles(dataDir: string): {
+  readonly config: string;
+  readonly activity: string;
+  /** A folder. */
+  readonly catalog: string;
+} {
+  return {
+    config: join(dataDir, 'config.json'),
+    activity: join(dataDir, 'activity.sqlite'),
+    catalog: join(dataDir, 'catalog'),
+  };
+}

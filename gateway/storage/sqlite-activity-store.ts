@@ -1,0 +1,196 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Kysely } from 'kysely';
+import type { CallRecord } from '../contract/activity.ts';
+import type { ActivityQuery, ActivityStore } from './contracts.ts';
+import { nodeSqliteDialect } from './sqlite-dialect.ts';
+
+/** The table is the record, column by column. */
+interface Schema {
+  calls: CallRecord;
+}
+
+const FLUSH_MS = 100;
+/** After a failure; every call would otherwise try, and report, anew. */
+const RETRY_MS = 5_000;
+/** Rows are written at once when this many wait, and the oldest are dropped when ten times as many do. */
+const BATCH = 500;
+const MAX_WAITING = BATCH * 10;
+/** Rows written in one go, well under a millisecond's worth. */
+const SLICE = 20;
+
+/**
+ * An `ActivityStore` in one SQLite file (WAL) of mode 600. Rows wait in memory for a tenth of a second. When the disk
+ * fails, `onError` hears of it at each attempt, one in some seconds, and the newest rows are kept for the next.
+ */
+export async function openActivityStore(
+  file: string,
+  onError: (error: unknown) => void,
+): Promise<ActivityStore> {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const database = new DatabaseSync(file, { timeout: 2_000 });
+  // The files SQLite keeps beside it take the same mode.
+  chmodSync(file, 0o600);
+  database.exec('pragma journal_mode = wal; pragma synchronous = normal;');
+  const db = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) });
+  await createTables(db);
+
+  let waiting: CallRecord[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let failing = false;
+  const later = (delay: number): void => {
+    timer ??= setTimeout(() => void writer(), delay).unref();
+  };
+
+  const insert = insertStatement(database, db);
+  const writeRows = (rows: readonly CallRecord[]): void => {
+    database.exec('begin');
+    try {
+      for (const row of rows) insert(row);
+      database.exec('commit');
+    } catch (error) {
+      database.exec('rollback');
+      throw error;
+    }
+  };
+  const write = async (): Promise<void> => {
+    clearTimeout(timer);
+    timer = undefined;
+    const rows = waiting;
+    waiting = [];
+    let written = 0;
+    try {
+      for (; written < rows.length; written += SLICE) {
+        // SQLite writes on the main thread: calls under way get their turn between slices.
+        if (written > 0) await nextTurn();
+        writeRows(rows.slice(written, written + SLICE));
+      }
+      failing = false;
+    } catch (error) {
+      onError(error);
+      waiting = [...rows.slice(written), ...waiting].slice(-MAX_WAITING);
+      failing = true;
+      later(RETRY_MS);
+    }
+  };
+  const writer = serial(write);
+
+  return {
+    append: (record) => {
+      waiting.push(record);
+      if (waiting.length >= BATCH && !failing) void writer();
+      else later(FLUSH_MS);
+    },
+    query: async ({ limit }: ActivityQuery) => {
+      await writer();
+      return db
+        .selectFrom('calls')
+        .selectAll()
+        .orderBy('startedAt', 'desc')
+        .orderBy('id', 'desc')
+        .limit(limit)
+        .execute();
+    },
+    lastUse: async (tokenIds) => {
+      await writer();
+      if (tokenIds.length === 0) return new Map();
+      const rows = await db
+        .selectFrom('calls')
+        .select(({ fn }) => ['tokenId', fn.max('startedAt').as('last')])
+        .where('tokenId', 'in', tokenIds)
+        .groupBy('tokenId')
+        .execute();
+      return new Map(rows.flatMap((row) => (row.tokenId === null ? [] : [[row.tokenId, row.last]])));
+    },
+    purge: async (time) => {
+      const result = await db.deleteFrom('calls').where('startedAt', '<', time).executeTakeFirst();
+      return Number(result.numDeletedRows);
+    },
+    flush: writer,
+    close: async () => {
+      await writer();
+      clearTimeout(timer);
+      await db.destroy();
+      database.close();
+    },
+  };
+}
+
+/** The columns, in the order in which the insert takes them. */
+const COLUMNS = [
+  'id',
+  'traceId',
+  'runId',
+  'startedAt',
+  'durationMs',
+  'upstreamMs',
+  'kind',
+  'source',
+  'subject',
+  'tokenId',
+  'server',
+  'name',
+  'outcome',
+  'rule',
+  'requestBytes',
+  'responseBytes',
+  'inputTokens',
+  'outputTokens',
+  'timeToFirstTokenMs',
+] as const satisfies readonly (keyof CallRecord)[];
+
+/**
+ * Compiled and prepared once: doing so for every row costs more than the row. A row that was written although its
+ * transaction seemed to fail must not fail every one after it, so a known id is passed over.
+ */
+function insertStatement(database: DatabaseSync, db: Kysely<Schema>): (row: CallRecord) => void {
+  const { sql } = db
+    .insertInto('calls')
+    .columns(COLUMNS)
+    .values(Object.fromEntries(COLUMNS.map((column) => [column, null])) as never)
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .compile();
+  const statement = database.prepare(sql);
+  return (row) => void statement.run(...COLUMNS.map((column) => row[column]));
+}
+
+/** Runs `work` one at a time; a call during a run waits for a run of its own. */
+function serial(work: () => Promise<void>): () => Promise<void> {
+  let last = Promise.resolve();
+  return () => (last = last.then(work));
+}
+
+async function createTables(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .createTable('calls')
+    .ifNotExists()
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('traceId', 'text', (column) => column.notNull())
+    .addColumn('runId', 'text')
+    .addColumn('startedAt', 'integer', (column) => column.notNull())
+    .addColumn('durationMs', 'real', (column) => column.notNull())
+    .addColumn('upstreamMs', 'real', (column) => column.notNull())
+    .addColumn('kind', 'text', (column) => column.notNull())
+    .addColumn('source', 'text', (column) => column.notNull())
+    .addColumn('subject', 'text')
+    .addColumn('tokenId', 'text')
+    .addColumn('server', 'text', (column) => column.notNull())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('outcome', 'text', (column) => column.notNull())
+    .addColumn('rule', 'text')
+    .addColumn('requestBytes', 'integer')
+    .addColumn('responseBytes', 'integer')
+    .addColumn('inputTokens', 'integer')
+    .addColumn('outputTokens', 'integer')
+    .addColumn('timeToFirstTokenMs', 'real')
+    .execute();
+  await db.schema.createIndex('calls_started').ifNotExists().on('calls').columns(['startedAt']).execute();
+  await db.schema
+    .createIndex('calls_token')
+    .ifNotExists()
+    .on('calls')
+    .columns(['tokenId', 'startedAt'])
+    .execute();
+}

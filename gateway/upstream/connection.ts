@@ -1,0 +1,77 @@
+import { isJsonObject, type JsonObject } from '../contract/json.ts';
+import { UnavailableError } from './errors.ts';
+import type { Peer, RequestOptions } from './peer.ts';
+import type { ServerMessages } from './server-messages.ts';
+
+/** An initialised connection to one MCP server. */
+export interface Connection {
+  readonly handshake: Handshake;
+  /** Rejects with `JsonRpcError`, `UnavailableError` or the signal's reason. */
+  request(method: string, params: JsonObject, options: RequestOptions): Promise<JsonObject>;
+  /** Rejects when the message could not be delivered. */
+  notify(method: string, params: JsonObject): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What a server said at `initialize`. */
+export interface Handshake {
+  readonly protocolVersion: string;
+  readonly serverInfo: { readonly name: string; readonly version: string };
+  readonly capabilities: JsonObject;
+  readonly instructions?: string;
+}
+
+/** Who connects, as a server is told at `initialize`. */
+export interface ClientDescription {
+  /** The gateway's version. */
+  readonly version: string;
+  /** What the server may ask: the capabilities of the caller the connection is for; none on a shared one. */
+  readonly capabilities: JsonObject;
+}
+
+/** What a connection tells its owner. */
+export interface ConnectionEvents extends ServerMessages {
+  /** The server had forgotten the connection's session and has a new one: what it offers may have changed. */
+  readonly onRenewed: () => void;
+  /** The connection is gone, in words; nothing more will come. Not called after `close`. */
+  readonly onLost: (reason: string) => void;
+  readonly onStderr: (line: string) => void;
+}
+
+/** The revisions of the legacy era, newest first. */
+export const PROTOCOL_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
+export const LATEST_PROTOCOL_VERSION = PROTOCOL_VERSIONS[0];
+
+/** The `initialize` exchange (MCP 2025-11-25, Lifecycle). */
+export async function initialize(
+  peer: Peer,
+  client: ClientDescription,
+  signal: AbortSignal,
+): Promise<Handshake> {
+  const result = await peer.request(
+    'initialize',
+    {
+      protocolVersion: LATEST_PROTOCOL_VERSION,
+      capabilities: client.capabilities,
+      clientInfo: { name: 'toolgate', version: client.version },
+    },
+    { signal },
+  );
+  const { protocolVersion, serverInfo, capabilities, instructions } = result;
+  if (typeof protocolVersion !== 'string' || !PROTOCOL_VERSIONS.some((known) => known === protocolVersion)) {
+    throw new UnavailableError(
+      `the server wants protocol version ${String(protocolVersion)}, which is not supported`,
+    );
+  }
+  const info = isJsonObject(serverInfo) ? serverInfo : {};
+  return {
+    protocolVersion,
+    serverInfo: { name: text(info['name']) ?? 'unnamed', version: text(info['version']) ?? '' },
+    capabilities: isJsonObject(capabilities) ? capabilities : {},
+    ...(typeof instructions === 'string' && { instructions }),
+  };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}

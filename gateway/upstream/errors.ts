@@ -1,0 +1,37 @@
+/** A JSON-RPC error that an upstream server answered, kept as it is. */
+export class JsonRpcError extends Error {
+  readonly code: number;
+  readonly data: unknown;
+
+  constructor(code: number, message: string, data?: unknown) {
+    super(message);
+    this.name = 'JsonRpcError';
+    this.code = code;
+    this.data = data;
+  }
+}
+
+/** The server cannot be reached, or went away before it answered. The message says why, for a person. */
+export class UnavailableError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'UnavailableError';
+  }
+}
+
+/** The server no longer knows the session; the request was not processed and may be sent again. */
+export class SessionLostError extends UnavailableError {
+  constructor() {
+    super('the server has forgotten the session');
+    this.name = 'SessionLostError';
+  }
+}
+
+/** The words of an error for a person: its message, and those of its causes where they add something. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.message || error.name;
+  const inner: unknown = error instanceof AggregateError ? error.errors[0] : error.cause;
+  const cause = inner === undefined ? '' : describeError(inner);
+  return cause === '' || own.includes(cause) ? own : `${own}: ${cause}`;
+}

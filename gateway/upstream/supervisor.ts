@@ -1,0 +1,202 @@
+import type { Capabilities, KnownServer, ServerStatus } from '../registry/entry.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Connection, ConnectionEvents } from './connection.ts';
+import { discover, NOTHING } from './discover.ts';
+import { describeError, UnavailableError } from './errors.ts';
+
+export interface SupervisorDeps {
+  /** Opens a connection; the signal bounds the start and the handshake. */
+  readonly connect: (events: ConnectionEvents, signal: AbortSignal) => Promise<Connection>;
+  readonly connectTimeoutMs: number;
+  readonly log: Log;
+  readonly onChange: () => void;
+  /** What the server listed in an earlier run of the gateway. */
+  readonly known?: KnownServer | undefined;
+  /** Called when the server has listed all that it offers. */
+  readonly onListed?: (known: KnownServer) => void;
+}
+
+const STDERR_LINES = 20;
+const BACKOFF_MS = { first: 1_000, most: 60_000 } as const;
+/** The pauses start over after a connection that lasted this long. */
+const STEADY_MS = 60_000;
+/** A server that failed is not asked again sooner than this, however many calls come. */
+const RETRY_FLOOR_MS = 1_000;
+const LIST_TIMEOUT_MS = 30_000;
+/** Servers often announce several changes at once. */
+const RELIST_DELAY_MS = 50;
+
+/**
+ * Keeps one server connected: starts it, lists what it offers, starts it again with growing pauses when it is
+ * lost, and knows its state in words. What was listed stays known while the server is away.
+ */
+export class Supervisor {
+  status: ServerStatus;
+  capabilities: Capabilities = NOTHING;
+  private readonly deps: SupervisorDeps;
+  private readonly stopping = new AbortController();
+  private attempt: Promise<Connection> | undefined;
+  private connection: Connection | undefined;
+  private listing: Promise<void> = Promise.resolve();
+  /** Part of every status, and changed in place: a line of a server's chatter is no change of the registry. */
+  private readonly stderrTail: string[] = [];
+  private failures = 0;
+  private lastAttempt = 0;
+  private connectedAt = 0;
+  private retryTimer: NodeJS.Timeout | undefined;
+  private relistTimer: NodeJS.Timeout | undefined;
+
+  constructor(deps: SupervisorDeps) {
+    this.deps = deps;
+    this.status = { state: 'configured', stderrTail: this.stderrTail, declared: {} };
+    if (deps.known !== undefined) this.recall(deps.known);
+  }
+
+  /** Starts the server in the background; a failure shows in `status` and is tried again. */
+  start(): Promise<void> {
+    return this.connect().then(
+      () => undefined,
+      () => undefined,
+    );
+  }
+
+  /** The connection, made now if need be. Rejects with an `UnavailableError` that says why there is none. */
+  connected(): Promise<Connection> | Connection {
+    if (this.connection) return this.connection;
+    if (this.attempt) return this.attempt;
+    if (Date.now() - this.lastAttempt < RETRY_FLOOR_MS) {
+      return Promise.reject(new UnavailableError(this.status.lastError ?? 'the server is not running'));
+    }
+    return this.connect();
+  }
+
+  /** Lists again what the server offers, or starts it if it is not running. */
+  async refresh(): Promise<void> {
+    if (this.connection) await this.list(this.connection);
+    else if (!this.stopping.signal.aborted) {
+      this.lastAttempt = 0;
+      await this.start();
+    }
+  }
+
+  /** Ends the connection and the process behind it, for good. */
+  async stop(): Promise<void> {
+    this.stopping.abort(new UnavailableError('the gateway is stopping'));
+    clearTimeout(this.retryTimer);
+    clearTimeout(this.relistTimer);
+    await this.attempt?.catch(() => undefined);
+    await this.connection?.close();
+    this.connection = undefined;
+    this.change({ state: 'stopped' });
+  }
+
+  private recall({ capabilities, ...said }: KnownServer): void {
+    this.status = { ...this.status, ...said };
+    this.capabilities = capabilities;
+  }
+
+  private connect(): Promise<Connection> {
+    clearTimeout(this.retryTimer);
+    this.attempt ??= this.open().finally(() => (this.attempt = undefined));
+    return this.attempt;
+  }
+
+  private async open(): Promise<Connection> {
+    this.stopping.signal.throwIfAborted();
+    this.lastAttempt = Date.now();
+    this.change({ state: 'starting' });
+    const timeout = AbortSignal.timeout(this.deps.connectTimeoutMs);
+    const signal = AbortSignal.any([timeout, this.stopping.signal]);
+    let connection: Connection | undefined;
+    let gone: string | undefined;
+    const onLost = (reason: string): void => {
+      gone = reason;
+      if (connection !== undefined && this.connection === connection) this.lost(reason);
+    };
+    try {
+      connection = await this.deps.connect(this.events(onLost), signal);
+      if (gone !== undefined) throw new UnavailableError(gone);
+    } catch (error) {
+      const reason = timeout.aborted
+        ? `did not answer within ${this.deps.connectTimeoutMs / 1000} s of its start`
+        : describeError(error);
+      this.lost(reason);
+      throw new UnavailableError(reason, { cause: error });
+    }
+    this.connection = connection;
+    this.connectedAt = Date.now();
+    const { lastError: _cleared, instructions: _former, ...rest } = this.status;
+    this.status = { ...rest, ...saidOf(connection) };
+    await this.list(connection);
+    return connection;
+  }
+
+  private events(onLost: (reason: string) => void): ConnectionEvents {
+    return {
+      onNotification: (method) => {
+        if (method.endsWith('/list_changed')) this.relist();
+      },
+      onRenewed: () => this.relist(),
+      onLost,
+      onStderr: (line) => {
+        this.deps.log.debug({ line }, 'stderr');
+        this.stderrTail.push(line);
+        if (this.stderrTail.length > STDERR_LINES) this.stderrTail.shift();
+      },
+    };
+  }
+
+  private relist(): void {
+    clearTimeout(this.relistTimer);
+    this.relistTimer = setTimeout(() => {
+      if (this.connection) void this.list(this.connection);
+    }, RELIST_DELAY_MS);
+  }
+
+  /** One at a time, so that an older answer never replaces a newer one. */
+  private list(connection: Connection): Promise<void> {
+    const next = (): Promise<void> => this.listNow(connection);
+    return (this.listing = this.listing.then(next, next));
+  }
+
+  private async listNow(connection: Connection): Promise<void> {
+    if (this.connection !== connection) return;
+    const signal = AbortSignal.any([AbortSignal.timeout(LIST_TIMEOUT_MS), this.stopping.signal]);
+    const { capabilities, problems } = await discover(connection, signal, this.capabilities);
+    if (this.connection !== connection || this.stopping.signal.aborted) return;
+    this.capabilities = capabilities;
+    const { lastError: _cleared, ...rest } = this.status;
+    this.status = { ...rest, ...saidOf(connection) };
+    if (problems.length === 0) {
+      const listedAt = Date.now();
+      this.status = { ...this.status, listedAt };
+      this.deps.onListed?.({ ...saidOf(connection), listedAt, capabilities });
+    }
+    this.change(
+      problems.length === 0 ? { state: 'ready' } : { state: 'degraded', lastError: problems.join('; ') },
+    );
+  }
+
+  private lost(reason: string): void {
+    if (this.connection !== undefined && Date.now() - this.connectedAt > STEADY_MS) this.failures = 0;
+    this.connection = undefined;
+    if (this.stopping.signal.aborted) return;
+    this.change({ state: 'failed', lastError: reason });
+    this.deps.log.warn({ reason }, 'server is not available');
+    const pause = Math.min(BACKOFF_MS.first * 2 ** this.failures++, BACKOFF_MS.most);
+    clearTimeout(this.retryTimer);
+    this.retryTimer = setTimeout(() => void this.start(), pause * (0.8 + Math.random() * 0.4)).unref();
+  }
+
+  private change(change: Partial<ServerStatus> & Pick<ServerStatus, 'state'>): void {
+    this.status = { ...this.status, ...change };
+    this.deps.onChange();
+  }
+}
+
+function saidOf({
+  handshake,
+}: Connection): Pick<KnownServer, 'serverInfo' | 'protocolVersion' | 'declared' | 'instructions'> {
+  const { serverInfo, protocolVersion, capabilities, instructions } = handshake;
+  return { serverInfo, protocolVersion, declared: capabilities, ...(instructions && { instructions }) };
+}

@@ -1,0 +1,112 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { environment, install, NODE, ROOT, run } from './install.mjs';
+
+/**
+ * `npm test`: everything. Types, lint and boundaries; unit tests; the built program end to end; the official MCP
+ * conformance suite; the console in a browser; the packaged extension in the oldest and the newest VS Code. Ends
+ * with `N passed, N failed`. A word as argument runs only the steps whose name holds it: `npm test -- e2e`.
+ */
+const OUT = join(ROOT, 'out');
+const only = process.argv[2];
+const totals = { passed: 0, failed: 0 };
+
+install();
+mkdirSync(OUT, { recursive: true });
+await step('check', () => run('npm', ['run', '--silent', 'check']));
+await step('build', () => run('npm', ['run', '--silent', 'package']), true);
+await step('unit', () => vitest('unit'));
+await step('e2e', () => vitest('e2e'));
+await step('conformance', () => counted(['test/conformance/run.ts']));
+if (wanted('browser') || wanted('vscode')) browser();
+await step('browser', () => vitest('browser'));
+await step('vscode-newest', () => counted(['test/vscode/run-suite.ts', 'newest']));
+await step('vscode-oldest', () => counted(['test/vscode/run-suite.ts', 'oldest']));
+await step('vscode-journey', () => counted(['test/vscode/run-journey.ts']));
+
+console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
+process.exit(totals.failed > 0 || totals.passed === 0 ? 1 : 0);
+
+function wanted(name) {
+  return only === undefined || name.includes(only) || only.includes(name);
+}
+
+async function step(name, work, always = false) {
+  if (!always && !wanted(name)) return;
+  const began = Date.now();
+  console.log(`\n— ${name}`);
+  await work();
+  console.log(`  ${name} took ${((Date.now() - began) / 1000).toFixed(0)} s`);
+}
+
+/** A vitest project; its counts come from its own JSON report. */
+function vitest(project) {
+  const report = join(OUT, `vitest-${project}.json`);
+  rmSync(report, { force: true });
+  const args = [
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ];
+  spawnSync('vitest', args, {
+    cwd: ROOT,
+    stdio: 'inherit',
+    env: environment(),
+    shell: process.platform === 'win32',
+  });
+  if (!existsSync(report)) return fail(`${project} wrote no report`);
+  const { numPassedTests, numFailedTests, numFailedTestSuites, success } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  );
+  totals.passed += numPassedTests;
+  // A file that fails to load has no failed test of its own.
+  totals.failed += success ? 0 : Math.max(numFailedTests, numFailedTestSuites, 1);
+}
+
+/** A runner of ours; its last line is `N passed, N failed`. */
+function counted(args) {
+  const { stdout, status } = spawnSync(NODE, args, {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: environment(),
+    encoding: 'utf8',
+    timeout: 8 * 60_000,
+  });
+  process.stdout.write(stdout);
+  const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(stdout) ?? [];
+  if (passed === undefined) return fail(`${args.join(' ')} ended without its count (exit code ${status})`);
+  totals.passed += Number(passed);
+  totals.failed += Math.max(Number(failed), status === 0 ? 0 : 1);
+}
+
+function fail(message) {
+  console.error(message);
+  totals.failed++;
+}
+
+/** Sees to a Chromium for the tests of pages: the one on this machine, or Debian's. */
+function browser() {
+  const known = [
+    process.env.CHROMIUM_PATH,
+    '/usr/bin/chromium',
+    '/usr/bin/chromium-browser',
+    '/usr/bin/google-chrome',
+    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  ];
+  let found = known.find((path) => path !== undefined && existsSync(path));
+  if (found === undefined && existsSync('/usr/bin/apt-get') && process.getuid?.() === 0) {
+    console.log('\n— installing Chromium from Debian');
+    run('apt-get', ['update', '-qq']);
+    run('apt-get', ['install', '-y', '-qq', 'chromium']);
+    found = '/usr/bin/chromium';
+  }
+  if (found === undefined) {
+    console.error('The tests of pages need Chromium or Chrome: install one, or name it in CHROMIUM_PATH.');
+    process.exit(1);
+  }
+  process.env.CHROMIUM_PATH = found;
+}

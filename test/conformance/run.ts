@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { configOf } from '../support/configs.ts';
+import { startGateway } from '../support/gateway.ts';
+import { FIXTURE, startFixture } from './fixture.ts';
+import { startShim } from './shim.ts';
+import { runSuite, type ScenarioResult, type Subject } from './suite.ts';
+
+/**
+ * Runs the official conformance suite against the built gateway, with our fixture server behind it over each
+ * transport, and against the fixture itself, so that a failure of the one is not taken for one of the other; and
+ * its client scenarios against the gateway as the client of the suite's own servers.
+ * The last line is `N passed, N failed`. A known failure of `baseline.yaml` counts as neither; an entry there that
+ * does not fail any more counts as failed.
+ */
+const DRIVER = join(import.meta.dirname, 'client-driver.ts');
+const REVISION = '2025-11-25';
+
+const baselineSchema = z.record(z.string(), z.record(z.string(), z.string().min(1)));
+/** Per cell the scenarios that are known to fail, each with the reason. */
+type Baseline = z.infer<typeof baselineSchema>;
+
+const baseline = baselineSchema.parse(
+  parse(await readFile(join(import.meta.dirname, 'baseline.yaml'), 'utf8')) ?? {},
+);
+const fixture = await startFixture();
+const gateway = await startGateway({
+  config: configOf({
+    conformance: [
+      `{ name: http, url: "${fixture.url}", allowPrivateAddress: true }`,
+      `{ name: stdio, command: node, args: ["${FIXTURE}"] }`,
+    ],
+  }),
+});
+const shim = await startShim(gateway.address, gateway.token);
+const cells: Readonly<Record<string, Subject>> = {
+  'fixture itself': { server: fixture.url },
+  'legacy over http': { server: `${shim.address}/mcp/conformance/http` },
+  'legacy over stdio': { server: `${shim.address}/mcp/conformance/stdio` },
+  'gateway as client': { client: `${process.execPath} ${DRIVER}` },
+};
+const totals = { passed: 0, failed: 0 };
+try {
+  for (const [cell, subject] of Object.entries(cells))
+    report(cell, await runSuite(subject, REVISION), baseline);
+  const unknown = Object.keys(baseline).filter((cell) => !(cell in cells));
+  for (const cell of unknown) fail(`baseline.yaml names the unknown cell "${cell}"`);
+} finally {
+  await shim.close();
+  await gateway.stop();
+  fixture.stop();
+}
+console.log(`${totals.passed} passed, ${totals.failed} failed`);
+process.exitCode = totals.failed === 0 ? 0 : 1;
+
+function report(cell: string, results: readonly ScenarioResult[], expected: Baseline): void {
+  const reasons = expected[cell] ?? {};
+  const passing = results.filter(({ failures }) => failures.length === 0).length;
+  console.log(`\n${cell} (${REVISION}): ${passing} of ${results.length} scenarios`);
+  for (const { scenario, failures } of results) {
+    const reason = reasons[scenario];
+    if (failures.length === 0 && reason === undefined) totals.passed++;
+    else if (failures.length === 0) fail(`${scenario} passes; take it out of baseline.yaml`);
+    else if (reason !== undefined) console.log(`  known  ${scenario}: ${reason}`);
+    else fail(`${scenario}\n         ${failures.join('\n         ')}`);
+  }
+  const stale = Object.keys(reasons).filter((name) => !results.some(({ scenario }) => scenario === name));
+  for (const name of stale) fail(`baseline.yaml names the unknown scenario "${name}" of ${cell}`);
+}
+
+function fail(message: string): void {
+  totals.failed++;
+  console.log(`  FAILED ${message}`);
+}

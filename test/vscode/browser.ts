@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { chromium } from 'playwright-core';
+import type { Browser, Frame, Page } from 'playwright-core';
+
+const CHROMIUM_ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export function launchBrowser(): Promise<Browser> {
+  const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
+  return chromium.launch({ executablePath, headless: true, args: CHROMIUM_ARGS });
+}
+
+/**
+ * A window of the workbench. SecretStorage encrypts with a key that code-server's front server hands out; it is
+ * answered here in its stead, so that secrets outlive a reload.
+ */
+export async function openWindow(browser: Browser): Promise<Page> {
+  const context = await browser.newContext({
+    viewport: { width: 1400, height: 900 },
+    permissions: ['clipboard-read', 'clipboard-write'],
+  });
+  const page = await context.newPage();
+  await page.route(
+    (url) => url.pathname.endsWith('/mint-key'),
+    (route) => route.fulfill({ contentType: 'application/octet-stream', body: Buffer.alloc(32, 7) }),
+  );
+  return page;
+}
+
+/** The frame of the webview that holds the selector: a webview's document is two frames deep. */
+export async function webviewFrame(page: Page, selector: string, timeoutMs = 30_000): Promise<Frame> {
+  const deadline = Date.now() + timeoutMs;
+  while (Date.now() < deadline) {
+    for (const frame of page.frames()) {
+      if (frame.url().includes('fake.html') && (await holds(frame, selector))) return frame;
+    }
+    await sleep(100);
+  }
+  throw new Error(`No webview holds ${selector}`);
+}
+
+/** A frame that is just being replaced holds nothing. */
+async function holds(frame: Frame, selector: string): Promise<boolean> {
+  try {
+    return (await frame.$(selector)) !== null;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Frame, Page } from 'playwright-core';
+import { launchBrowser, openWindow, webviewFrame } from './browser.ts';
+import { installHost } from './hosts.ts';
+import { freePort, installVsix, makeDataDir, removeDataDir, startServer } from './server.ts';
+import { eventually, Workbench } from './workbench.ts';
+import { makeWorkspace, MODULES_VARIABLE } from './workspace.ts';
+
+/**
+ * `node test/vscode/run-journey.ts`: a user's way through the packaged extension in a real workbench. Every step
+ * stands on the one before. Pictures go to `out/screenshots/`. Prints `N passed, N failed` last.
+ */
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const VSIX = path.join(ROOT, 'toolgate.vsix');
+const SCREENSHOTS = path.join(ROOT, 'out/screenshots');
+const PROMPT = 'Add 2 and 3, then multiply the result by 4';
+const JOURNEY_TIMEOUT_MS = 180_000;
+
+const timer = setTimeout(() => {
+  console.error(`The journey did not end within ${JOURNEY_TIMEOUT_MS} ms`);
+  console.log(`${passed} passed, 1 failed`);
+  process.exit(1);
+}, JOURNEY_TIMEOUT_MS);
+let passed = 0;
+
+const host = await installHost('newest');
+const dataDir = makeDataDir();
+const workspace = path.join(dataDir, 'workspace');
+await mkdir(SCREENSHOTS, { recursive: true });
+await makeWorkspace(workspace, await freePort());
+await installVsix(host, dataDir, VSIX);
+const server = await startServer({
+  host,
+  dataDir,
+  settings: { 'toolgate.port': await freePort() },
+  env: { [MODULES_VARIABLE]: path.join(ROOT, 'node_modules') },
+});
+const browser = await launchBrowser();
+const page = await openWindow(browser);
+const workbench = new Workbench(page);
+let failed = 0;
+try {
+  await journey();
+} catch (error) {
+  failed = 1;
+  console.error(error);
+  await screenshot(page, 'journey-failure');
+} finally {
+  await browser.close();
+  server.stop();
+}
+if (failed === 0) await removeDataDir(dataDir);
+else console.error(`Logs: ${dataDir}`);
+clearTimeout(timer);
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed);
+
+async function step(name: string, work: () => Promise<void>): Promise<void> {
+  const began = Date.now();
+  try {
+    await work();
+  } catch (error) {
+    console.log(`  ✖ ${name}`);
+    throw error;
+  }
+  passed += 1;
+  console.log(`  ✔ ${name} (${Date.now() - began}ms)`);
+}
+
+async function journey(): Promise<void> {
+  await workbench.open(server.url(workspace));
+  await seeRegistry();
+  await runAgent();
+  await reload();
+  await breakAndHeal();
+  await stopAndStart();
+  await useCommands();
+  await closeWindow();
+}
+
+async function seeRegistry(): Promise<void> {
+  await step('the container shows groups, servers, states and tools', async () => {
+    await workbench.container('Toolgate').click();
+    await workbench.row('common, test · 2 servers').waitFor();
+    await workbench.row('calculator-mcp, ready · 4 tools').waitFor();
+    await workbench.row(/^broken-mcp, failed · .*no-such-program/).waitFor();
+    await workbench.unfold(/^calculator-mcp/);
+    await workbench.unfold('Tools (4)');
+    await workbench.row(/^multiply, /).waitFor();
+    await workbench.unfold(/^broken-mcp/);
+    await screenshot(page, 'vscode-tree-light');
+  });
+
+  await step('the status bar shows the gateway and its menu', async () => {
+    await workbench.statusBarItem(/^\s*Toolgate 3/).click();
+    await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Copy MCP Address' }).waitFor();
+    await screenshot(page, 'vscode-menu-light');
+    await page.keyboard.press('Escape');
+  });
+}
+
+async function runAgent(): Promise<void> {
+  let playground: Frame;
+  await step('the playground opens and lists the servers', async () => {
+    await workbench.run('Toolgate: Open Playground');
+    playground = await webviewFrame(page, 'tg-playground #prompt');
+    await playground.getByText('calculator-mcp').first().waitFor();
+    await screenshot(page, 'vscode-playground-start-light');
+  });
+
+  await step('a run streams text, tool calls with arguments, results and numbers (P88)', async () => {
+    await chooseModelAndServer(playground);
+    await playground.locator('#prompt').fill(PROMPT);
+    await playground.locator('#prompt').press('Enter');
+    await expectRun(playground);
+    await screenshot(page, 'vscode-playground-run-light');
+  });
+
+  await step('it is readable in a dark theme, and in high contrast', async () => {
+    for (const [theme, name] of [
+      ['Dark High Contrast', 'contrast'],
+      ['Dark Modern', 'dark'],
+    ] as const) {
+      await setTheme(theme);
+      await screenshot(page, `vscode-playground-run-${name}`);
+    }
+  });
+}
+
+async function reload(): Promise<void> {
+  await step('the token survives a reload of the window, and so does the panel', async () => {
+    const token = await copyToken();
+    await page.reload();
+    await webviewFrame(page, 'tg-playground #prompt');
+    await workbench.row('calculator-mcp, ready · 4 tools').waitFor();
+    assert.equal(await copyToken(), token);
+  });
+}
+
+async function breakAndHeal(): Promise<void> {
+  await step('a killed gateway is shown in words, and heals', async () => {
+    const token = await copyToken();
+    const { address, pid } = await gateway();
+    process.kill(pid, 'SIGKILL');
+    await workbench.row(/SIGKILL/).waitFor();
+    await screenshot(page, 'vscode-killed-dark');
+    await workbench.row('calculator-mcp, ready · 4 tools').waitFor();
+    const headers = { authorization: `Bearer ${token}` };
+    assert.equal((await fetch(`${address}/api/v1/registry`, { headers })).status, 200);
+    await screenshot(page, 'vscode-tree-dark');
+  });
+
+  await step(
+    'a wrong configuration is told in a notification and in the tree, and heals when corrected',
+    async () => {
+      const file = path.join(workspace, 'toolgate.yaml');
+      const text = await readFile(file, 'utf8');
+      await writeFile(file, text.replace('groups:', 'grups:'));
+      await workbench.toast(/grups/).waitFor();
+      await workbench.row(/grups/).waitFor();
+      await screenshot(page, 'vscode-config-error-dark');
+      await writeFile(file, text);
+      await workbench.row('calculator-mcp, ready · 4 tools').waitFor();
+    },
+  );
+}
+
+async function stopAndStart(): Promise<void> {
+  await step('a stopped gateway offers to start it', async () => {
+    await workbench.run('Toolgate: Stop Gateway');
+    const start = page.locator('.sidebar').getByRole('button', { name: 'Start Gateway' }).last();
+    await start.waitFor();
+    await screenshot(page, 'vscode-stopped-dark');
+    await start.click();
+    await workbench.row('calculator-mcp, ready · 4 tools').waitFor();
+  });
+}
+
+async function useCommands(): Promise<void> {
+  await step('a secret is set by its name', async () => {
+    await workbench.run('Toolgate: Set Secret…');
+    await workbench.answer('service-key');
+    await workbench.answer('opensesame');
+    await workbench.run('Toolgate: Delete Secret…');
+    await workbench.pick('service-key');
+  });
+
+  await step('the log is in the Output view', async () => {
+    await workbench.run('Toolgate: Show Log');
+    await page
+      .locator('.output-view-overlay, .part.panel .view-lines')
+      .filter({ hasText: 'The gateway is running' })
+      .waitFor();
+    await screenshot(page, 'vscode-log-dark');
+  });
+}
+
+async function closeWindow(): Promise<void> {
+  await step('closing the window ends the gateway and every server it runs', async () => {
+    const { pid } = await gateway();
+    await page.close();
+    await eventually('no gateway', async () => (isAlive(pid) ? undefined : true), 15_000);
+    const left = readdirSync('/proc').filter(
+      (id) =>
+        /^\d+$/.test(id) && commandLine(id).includes(dataDir) && commandLine(id).includes('calculator.js'),
+    );
+    assert.deepEqual(left, []);
+  });
+}
+
+async function chooseModelAndServer(frame: Frame): Promise<void> {
+  await frame.locator('#model').click();
+  await frame.getByRole('option', { name: /demo\/planner/ }).click();
+  const server = frame.getByRole('checkbox', { name: /calculator-mcp/ }).first();
+  if (!(await server.isChecked())) await server.check();
+}
+
+async function expectRun(frame: Frame): Promise<void> {
+  for (const tool of ['add', 'multiply']) {
+    await frame.getByRole('region', { name: `Tool call ${tool} of calculator-mcp: ok` }).waitFor();
+  }
+  await frame.locator('.answer', { hasText: '20' }).last().waitFor();
+  await frame.getByText('Completed', { exact: true }).waitFor();
+}
+
+/** The running gateway: where it listens and which process it is. */
+async function gateway(): Promise<{ address: string; pid: number }> {
+  return eventually('a running gateway', async () => {
+    const pid = readdirSync('/proc').find(
+      (id) =>
+        /^\d+$/.test(id) &&
+        commandLine(id).includes(`${dataDir}/extensions`) &&
+        commandLine(id).includes('--ipc'),
+    );
+    const item = workbench.statusBarItem(/^\s*Toolgate \d/);
+    const label = await item.locator('[aria-label]').first().getAttribute('aria-label');
+    const address = /http:\/\/[\d.:]+\d/.exec(label ?? '')?.[0];
+    return pid === undefined || address === undefined ? undefined : { address, pid: Number(pid) };
+  });
+}
+
+function commandLine(id: string): string {
+  try {
+    return readFileSync(`/proc/${id}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function isAlive(pid: number): boolean {
+  return commandLine(String(pid)) !== '';
+}
+
+async function copyToken(): Promise<string> {
+  await page.evaluate(() => navigator.clipboard.writeText(''));
+  await workbench.run('Toolgate: Copy Token');
+  return eventually('the token', async () => {
+    const text = await page.evaluate(() => navigator.clipboard.readText());
+    return text.startsWith('tg_pat_') ? text : undefined;
+  });
+}
+
+async function setTheme(theme: string): Promise<void> {
+  await workbench.run('Preferences: Color Theme');
+  await workbench.pick(theme);
+  const kind = theme.includes('Contrast') ? 'hc-black' : 'vs-dark';
+  await page.locator(`.monaco-workbench.${kind}`).waitFor();
+}
+
+async function screenshot(of: Page, name: string): Promise<void> {
+  await of.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) });
+}

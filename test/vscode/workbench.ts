@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Locator, Page } from 'playwright-core';
+
+const TIMEOUT_MS = 30_000;
+
+/** What a user does in the workbench, and sees. */
+export class Workbench {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+    page.setDefaultTimeout(TIMEOUT_MS);
+  }
+
+  async open(url: string): Promise<void> {
+    await this.page.goto(url);
+    await this.page.locator('.monaco-workbench .activitybar').waitFor();
+  }
+
+  /** Runs a command by its title in the palette, which opens late while something else takes the focus. */
+  async run(title: string): Promise<void> {
+    const timeout = 2_000;
+    const input = this.page.locator('.quick-input-widget input.input');
+    await eventually(`the palette for ${title}`, async () => {
+      await this.page.keyboard.press('F1');
+      await input.fill(`>${title}`, { timeout });
+      await this.page
+        .locator('.quick-input-list .monaco-list-row', { hasText: title })
+        .first()
+        .click({ timeout });
+      return true;
+    });
+  }
+
+  /** Types into the question that is open, and answers it. */
+  async answer(text: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget input.input');
+    await input.fill(text);
+    await input.press('Enter');
+  }
+
+  /** Picks a row of the list that is open. */
+  async pick(label: string): Promise<void> {
+    await this.page.locator('.quick-input-list .monaco-list-row').first().waitFor();
+    await this.page.locator('.quick-input-widget input.input').fill(label);
+    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: label }).first().click();
+  }
+
+  container(name: string): Locator {
+    return this.page.locator('.activitybar .action-item', {
+      has: this.page.getByLabel(name, { exact: true }),
+    });
+  }
+
+  /** A row of a tree view by what a screen reader says of it. */
+  row(label: string | RegExp): Locator {
+    return this.page.locator('.sidebar .monaco-list-row').and(this.page.getByLabel(label));
+  }
+
+  /** Unfolds a row unless it is. */
+  async unfold(label: string | RegExp): Promise<void> {
+    const row = this.row(label).first();
+    await row.waitFor();
+    if ((await row.getAttribute('aria-expanded')) === 'false')
+      await row.locator('.monaco-tl-twistie').click();
+  }
+
+  statusBarItem(text: string | RegExp): Locator {
+    return this.page.locator('.statusbar-item', { hasText: text });
+  }
+
+  toast(text: string | RegExp): Locator {
+    return this.page.locator('.notifications-toasts .notification-list-item', { hasText: text });
+  }
+}
+
+/** Asks again while the answer is not yet there, and while asking fails. */
+export async function eventually<Value>(
+  what: string,
+  ask: () => Promise<Value | undefined>,
+  timeoutMs = TIMEOUT_MS,
+): Promise<Value> {
+  const deadline = Date.now() + timeoutMs;
+  let last: unknown;
+  while (Date.now() < deadline) {
+    try {
+      const value = await ask();
+      if (value !== undefined) return value;
+    } catch (error) {
+      last = error;
+    }
+    await sleep(100);
+  }
+  throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: last });
+}

@@ -1,0 +1,202 @@
+import type { AgentRequestBody } from '../gateway/contract/agent.ts';
+import { modelListSchema, registryViewSchema } from '../gateway/contract/registry.ts';
+import type { ModelList, RegistryView } from '../gateway/contract/registry.ts';
+import { EMPTY_CONVERSATION, reduce, runningTurn } from './conversation.ts';
+import type { Action, Conversation } from './conversation.ts';
+import type { Host, HostState, Reply } from './host.ts';
+import { mcpServers } from './selection.ts';
+import { readStreamEvent } from './stream.ts';
+import { transcript } from './transcript.ts';
+import { readUiState } from './ui-state.ts';
+import type { UiState } from './ui-state.ts';
+import { refusalWords, thrownWords } from './words.ts';
+
+/** How long a run may go on after the user stopped it, before the page stops listening to it. */
+const STOP_GRACE_MS = 5_000;
+
+/** All the page shows, at one moment. */
+export interface View {
+  readonly host: HostState;
+  readonly registry?: RegistryView;
+  readonly registryError?: string;
+  readonly models?: ModelList;
+  readonly modelsError?: string;
+  readonly ui: UiState;
+  readonly conversation: Conversation;
+}
+
+interface ActiveRun {
+  readonly turn: number;
+  readonly abort: AbortController;
+  runId?: string;
+  stop: 'no' | 'wanted' | 'sent';
+}
+
+/** The page's state and what a user can do to it. Every change makes a new `view` and calls the listener. */
+export class Playground {
+  readonly host: Host;
+  view: View;
+  #onChange: () => void = () => undefined;
+  #lastTurn = 0;
+  #active: ActiveRun | undefined;
+  #registryReading = false;
+  #registryStale = false;
+
+  constructor(host: Host) {
+    this.host = host;
+    this.view = {
+      host: { status: 'starting' },
+      ui: readUiState(host.load()),
+      conversation: EMPTY_CONVERSATION,
+    };
+  }
+
+  /** Begins to follow the host. */
+  start(onChange: () => void): void {
+    this.#onChange = onChange;
+    this.host.onState((state) => {
+      const started = state.status === 'running' && this.view.host.status !== 'running';
+      this.#set({ host: state });
+      if (started) void this.readModels();
+    });
+    this.host.onRegistryChanged(() => void this.#readRegistry());
+    this.host.start();
+  }
+
+  /** Changes what the user chose or typed, and keeps it for the next time the page is opened. */
+  change(ui: Partial<UiState>): void {
+    this.#set({ ui: { ...this.view.ui, ...ui } });
+    this.host.save(this.view.ui);
+  }
+
+  /** Sends the message and follows the run to its end. */
+  async run(prompt: string): Promise<void> {
+    if (runningTurn(this.view.conversation)) return;
+    const body = requestBody(this.view, prompt, this.view.conversation);
+    const turn = (this.#lastTurn += 1);
+    const active: ActiveRun = { turn, abort: new AbortController(), stop: 'no' };
+    this.#active = active;
+    this.#dispatch({ type: 'sent', turn, prompt, model: body.model, at: Date.now() });
+    this.change({ draft: '' });
+    const onEvent = (event: string, data: string): void => {
+      const item = readStreamEvent(event, data);
+      if (item.type === 'chunk') active.runId = item.chunk.id;
+      this.#dispatch({ type: 'received', turn, item, at: Date.now() });
+      void this.#cancelIfWanted(active);
+    };
+    try {
+      await this.host.run(body, onEvent, active.abort.signal);
+      this.#dispatch({ type: 'closed', turn, at: Date.now() });
+    } catch (error) {
+      this.#dispatch({ type: 'closed', turn, error: thrownWords(error), at: Date.now() });
+    }
+    if (this.#active === active) this.#active = undefined;
+  }
+
+  /** Stops the run: by its id when that is known, else as soon as it is. */
+  stop(): void {
+    const active = this.#active;
+    if (active?.stop !== 'no') return;
+    active.stop = 'wanted';
+    this.#dispatch({ type: 'stopping', turn: active.turn });
+    setTimeout(() => {
+      active.abort.abort();
+    }, STOP_GRACE_MS);
+    void this.#cancelIfWanted(active);
+  }
+
+  async #cancelIfWanted(active: ActiveRun): Promise<void> {
+    if (active.stop !== 'wanted' || active.runId === undefined) return;
+    active.stop = 'sent';
+    const reply = await this.host.request('POST', `/api/llm/agent/runs/${active.runId}/cancel`);
+    if (reply.status < 200 || reply.status > 299) active.abort.abort();
+  }
+
+  /** Takes the last turn back and sends its message again. */
+  async retry(): Promise<void> {
+    const last = this.view.conversation.turns.at(-1);
+    if (!last || last.run.status === 'running') return;
+    this.#set({ conversation: { turns: this.view.conversation.turns.slice(0, -1) } });
+    await this.run(last.prompt);
+  }
+
+  newConversation(): void {
+    this.stop();
+    this.#set({ conversation: EMPTY_CONVERSATION });
+  }
+
+  /** Reads the models again; a name that is typed stays as it is. */
+  async readModels(): Promise<void> {
+    const read = await this.#get('/v1/models', (body) => modelListSchema.parse(body));
+    if ('error' in read) {
+      this.#set({ modelsError: read.error });
+      return;
+    }
+    const { modelsError: _, ...view } = this.view;
+    this.view = { ...view, models: read.value };
+    const first = read.value.data[0]?.id;
+    if (this.view.ui.model === '' && first !== undefined) this.change({ model: first });
+    else this.#onChange();
+  }
+
+  /** Reads the registry; changes that come meanwhile lead to one more reading, however many they are. */
+  async #readRegistry(): Promise<void> {
+    this.#registryStale = true;
+    if (this.#registryReading) return;
+    this.#registryReading = true;
+    while (this.#registryStale) {
+      this.#registryStale = false;
+      const read = await this.#get('/api/v1/registry', (body) => registryViewSchema.parse(body));
+      if ('error' in read) {
+        this.#set({ registryError: read.error });
+        continue;
+      }
+      const { registryError: _, ...view } = this.view;
+      this.view = { ...view, registry: read.value };
+      this.#onChange();
+    }
+    this.#registryReading = false;
+  }
+
+  async #get<T>(path: string, parse: (body: unknown) => T): Promise<{ value: T } | { error: string }> {
+    const reply: Reply = await this.host.request('GET', path);
+    if (reply.status !== 200) return { error: refusalWords(reply.status, reply.body) };
+    try {
+      return { value: parse(reply.body) };
+    } catch {
+      return {
+        error: `The gateway’s answer to ${path} is not what this page expects. Are both of one version?`,
+      };
+    }
+  }
+
+  #dispatch(action: Action): void {
+    this.#set({ conversation: reduce(this.view.conversation, action) });
+  }
+
+  #set(change: Partial<View>): void {
+    this.view = { ...this.view, ...change };
+    this.#onChange();
+  }
+}
+
+/** The request that `prompt` makes after `history`. */
+export function requestBody(
+  view: View,
+  prompt: string,
+  history: Conversation = EMPTY_CONVERSATION,
+): AgentRequestBody {
+  const { model, iterationLimit, systemPrompt, selection } = view.ui;
+  const servers = view.registry ? mcpServers(selection, view.registry) : [];
+  return {
+    model,
+    stream: true,
+    iteration_limit: iterationLimit,
+    messages: [
+      ...(systemPrompt.trim() === '' ? [] : [{ role: 'system' as const, content: systemPrompt.trim() }]),
+      ...transcript(history),
+      { role: 'user' as const, content: prompt },
+    ],
+    ...(servers.length > 0 && { mcp_servers: servers }),
+  };
+}
