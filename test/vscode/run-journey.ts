@@ -183,10 +183,10 @@ async function stopAndStart(): Promise<void> {
 async function useCommands(): Promise<void> {
   await step('a secret is set by its name', async () => {
     await workbench.run('Toolgate: Set Secret…');
-    await workbench.answer('service-key');
-    await workbench.answer('opensesame');
+    await workbench.answer('Name of the secret', 'service-key');
+    await workbench.answer('Value of service-key', 'opensesame');
     await workbench.run('Toolgate: Delete Secret…');
-    await workbench.pick('service-key');
+    await workbench.pick('Delete which secret?', 'service-key');
   });
 
   await step('the log is in the Output view', async () => {
@@ -266,7 +266,7 @@ async function copyToken(): Promise<string> {
 
 async function setTheme(theme: string): Promise<void> {
   await workbench.run('Preferences: Color Theme');
-  await workbench.pick(theme);
+  await workbench.pick('Color Theme', theme);
   const kind = theme.includes('Contrast') ? 'hc-black' : 'vs-dark';
   await page.locator(`.monaco-workbench.${kind}`).waitFor();
 }

@@ -32,18 +32,31 @@ export class Workbench {
     });
   }
 
-  /** Types into the question that is open, and answers it. */
-  async answer(text: string): Promise<void> {
-    const input = this.page.locator('.quick-input-widget input.input');
+  /** Types into the question with this title, and answers it; over when that question is gone. */
+  async answer(title: string, text: string): Promise<void> {
+    const question = this.question(title);
+    const input = question.locator('input.input');
     await input.fill(text);
     await input.press('Enter');
+    await question.waitFor({ state: 'hidden' });
   }
 
-  /** Picks a row of the list that is open. */
-  async pick(label: string): Promise<void> {
-    await this.page.locator('.quick-input-list .monaco-list-row').first().waitFor();
-    await this.page.locator('.quick-input-widget input.input').fill(label);
-    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: label }).first().click();
+  /** Picks a row of the list with this title; over when that list is gone. */
+  async pick(title: string, label: string): Promise<void> {
+    const question = this.question(title);
+    await question.locator('input.input').fill(label);
+    await question.locator('.quick-input-list .monaco-list-row', { hasText: label }).first().click();
+    await question.waitFor({ state: 'hidden' });
+  }
+
+  /**
+   * The quick input while it shows this title, or this placeholder where it has no title. There is one for all questions, and a question follows another or
+   * the palette late, so that only this tells which of them is there.
+   */
+  private question(title: string): Locator {
+    const shown = this.page.locator('.quick-input-title', { hasText: title });
+    const inside = this.page.getByPlaceholder(title);
+    return this.page.locator('.quick-input-widget:visible', { has: shown.or(inside) });
   }
 
   container(name: string): Locator {
