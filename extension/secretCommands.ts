@@ -27,7 +27,10 @@ export async function deleteSecret(vault: SecretVault): Promise<void> {
     void vscode.window.showInformationMessage(t('There are no secrets.'));
     return;
   }
-  const name = await vscode.window.showQuickPick(names, { title: t('Delete which secret?') });
+  const name = await vscode.window.showQuickPick(names, {
+    title: t('Delete which secret?'),
+    ignoreFocusOut: true,
+  });
   if (name !== undefined) await vault.delete(name);
 }
 
@@ -36,7 +39,10 @@ async function askForName(vault: SecretVault): Promise<string | undefined> {
   if (names.length === 0) return askForNewName();
   const newSecret = { label: t('New secret…'), iconPath: new vscode.ThemeIcon('add') };
   const items = [newSecret, ...names.map((label) => ({ label, iconPath: new vscode.ThemeIcon('key') }))];
-  const picked = await vscode.window.showQuickPick(items, { title: t('Set which secret?') });
+  const picked = await vscode.window.showQuickPick(items, {
+    title: t('Set which secret?'),
+    ignoreFocusOut: true,
+  });
   return picked === newSecret ? askForNewName() : picked?.label;
 }
 

@@ -21,9 +21,9 @@ await step('e2e', () => vitest('e2e'));
 await step('conformance', () => counted(['test/conformance/run.ts']));
 if (wanted('browser') || wanted('vscode')) browser();
 await step('browser', () => vitest('browser'));
-await step('vscode-newest', () => counted(['test/vscode/run-suite.ts', 'newest']));
-await step('vscode-oldest', () => counted(['test/vscode/run-suite.ts', 'oldest']));
-await step('vscode-journey', () => counted(['test/vscode/run-journey.ts']));
+await step('vscode-newest', () => counted(['test/vscode/run-suite.ts', 'newest'], true));
+await step('vscode-oldest', () => counted(['test/vscode/run-suite.ts', 'oldest'], true));
+await step('vscode-journey', () => counted(['test/vscode/run-journey.ts'], true));
 
 console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
 process.exit(totals.failed > 0 || totals.passed === 0 ? 1 : 0);
@@ -67,8 +67,11 @@ function vitest(project) {
   totals.failed += success ? 0 : Math.max(numFailedTests, numFailedTestSuites, 1);
 }
 
-/** A runner of ours; its last line is `N passed, N failed`. */
-function counted(args) {
+/**
+ * A runner of ours; its last line is `N passed, N failed`. With `again`, one that fails is run a second time, which
+ * then counts: a whole VS Code on a busy machine is not ours to make steady. Both runs stand in the output.
+ */
+function counted(args, again = false) {
   const { stdout, status } = spawnSync(NODE, args, {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -78,6 +81,10 @@ function counted(args) {
   });
   process.stdout.write(stdout);
   const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(stdout) ?? [];
+  if (again && (status !== 0 || failed !== '0')) {
+    console.log(`${args.join(' ')} failed, and is run once more`);
+    return counted(args);
+  }
   if (passed === undefined) return fail(`${args.join(' ')} ended without its count (exit code ${status})`);
   totals.passed += Number(passed);
   totals.failed += Math.max(Number(failed), status === 0 ? 0 : 1);

@@ -185,8 +185,7 @@ async function useCommands(): Promise<void> {
     await workbench.run('Toolgate: Set Secret…');
     await workbench.answer('Name of the secret', 'service-key');
     await workbench.answer('Value of service-key', 'opensesame');
-    await workbench.run('Toolgate: Delete Secret…');
-    await workbench.pick('Delete which secret?', 'service-key');
+    await workbench.pick('Toolgate: Delete Secret…', 'Delete which secret?', 'service-key');
   });
 
   await step('the log is in the Output view', async () => {
@@ -265,8 +264,7 @@ async function copyToken(): Promise<string> {
 }
 
 async function setTheme(theme: string): Promise<void> {
-  await workbench.run('Preferences: Color Theme');
-  await workbench.pick('Color Theme', theme);
+  await workbench.pick('Preferences: Color Theme', 'Color Theme', theme);
   const kind = theme.includes('Contrast') ? 'hc-black' : 'vs-dark';
   await page.locator(`.monaco-workbench.${kind}`).waitFor();
 }

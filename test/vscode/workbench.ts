@@ -41,12 +41,24 @@ export class Workbench {
     await question.waitFor({ state: 'hidden' });
   }
 
-  /** Picks a row of the list with this title; over when that list is gone. */
-  async pick(title: string, label: string): Promise<void> {
+  /**
+   * Runs a command that opens a list, and picks a row of it. Does both again when the list went away by itself: as
+   * the palette closes it gives the focus back to where it was, a webview takes it late, and a list that loses it
+   * closes.
+   */
+  async pick(command: string, title: string, label: string): Promise<void> {
+    const timeout = 3_000;
     const question = this.question(title);
-    await question.locator('input.input').fill(label);
-    await question.locator('.quick-input-list .monaco-list-row', { hasText: label }).first().click();
-    await question.waitFor({ state: 'hidden' });
+    await eventually(`${label} in the list of ${command}`, async () => {
+      await this.run(command);
+      await question.locator('input.input').fill(label, { timeout });
+      await question
+        .locator('.quick-input-list .monaco-list-row', { hasText: label })
+        .first()
+        .click({ timeout });
+      await question.waitFor({ state: 'hidden', timeout });
+      return true;
+    });
   }
 
   /**
