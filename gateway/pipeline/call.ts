@@ -20,6 +20,17 @@ export interface Progress {
   readonly message?: string;
 }
 
+/**
+ * Who asks, as a server of the modern era is told with each request (MCP 2026-07-28, `_meta`); one of the legacy era
+ * was told at `initialize`.
+ */
+export interface Envelope {
+  readonly clientCapabilities: JsonObject;
+  readonly clientInfo?: JsonObject;
+  /** The least severe log message that the caller wants; none at all without it. */
+  readonly logLevel?: string;
+}
+
 /** What calls are sent by. */
 export interface Requests {
   request(
@@ -28,6 +39,7 @@ export interface Requests {
     options: {
       readonly signal: AbortSignal;
       readonly onProgress?: ((progress: Progress) => void) | undefined;
+      readonly envelope?: Envelope | undefined;
     },
   ): Promise<JsonObject>;
 }
@@ -54,6 +66,8 @@ export interface Call {
   /** The MCP method, where the kind of target has more than one. */
   readonly method?: 'resources/subscribe' | 'resources/unsubscribe';
   readonly own?: OwnConnection | undefined;
+  /** The caller's own; without it the server is told of a caller that cannot be asked anything. */
+  readonly envelope?: Envelope | undefined;
   /** The request's `params` as they go upstream; `_meta` without `progressToken`. */
   readonly params: JsonObject;
   /** Aborted when the caller gives up. */

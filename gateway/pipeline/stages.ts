@@ -136,8 +136,8 @@ export function upstreamStage(upstreams: Upstreams, judges: readonly Stage[] = [
 }
 
 async function send(connection: Requests, call: Call): Promise<Outcome> {
-  const { target, method = METHODS[target.kind], params, signal, onProgress } = call;
-  return { ok: true, result: await connection.request(method, params, { signal, onProgress }) };
+  const { target, method = METHODS[target.kind], params, signal, onProgress, envelope } = call;
+  return { ok: true, result: await connection.request(method, params, { signal, onProgress, envelope }) };
 }
 
 function explain(error: unknown, call: Call): Refusal {

@@ -3,8 +3,12 @@ import { UnavailableError } from './errors.ts';
 import type { Peer, RequestOptions } from './peer.ts';
 import type { ServerMessages } from './server-messages.ts';
 
-/** An initialised connection to one MCP server. */
+/** How a server speaks: `legacy` up to revision 2025-11-25, with a handshake; `modern` since 2026-07-28, without. */
+export type Era = 'legacy' | 'modern';
+
+/** A connection to one MCP server, its era settled and its handshake done. */
 export interface Connection {
+  readonly era: Era;
   readonly handshake: Handshake;
   /** Rejects with `JsonRpcError`, `UnavailableError` or the signal's reason. */
   request(method: string, params: JsonObject, options: RequestOptions): Promise<JsonObject>;

@@ -38,6 +38,7 @@ export function createOwned(): Owned {
       closing.signal.throwIfAborted();
       const connection = await connect({ ...events, onLost }, AbortSignal.any([timeout, closing.signal]));
       tracked = {
+        era: connection.era,
         get handshake() {
           return connection.handshake;
         },

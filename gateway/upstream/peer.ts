@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
-import type { Progress } from '../pipeline/call.ts';
+import type { Envelope, Progress } from '../pipeline/call.ts';
 import { JsonRpcError, UnavailableError } from './errors.ts';
 import type { ServerMessages } from './server-messages.ts';
 
@@ -9,6 +9,8 @@ export interface RequestOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Takes what the server sends on this request's own stream, where the transport can tell. */
   readonly related?: ServerMessages | undefined;
+  /** A modern connection puts it into the request's `_meta`; a legacy one ignores it. */
+  readonly envelope?: Envelope | undefined;
 }
 
 /** Carries messages to one server. */

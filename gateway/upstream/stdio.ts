@@ -45,6 +45,7 @@ export async function connectStdio(deps: StdioDeps): Promise<Connection> {
     const handshake = await initialize(peer, deps.client, deps.signal);
     await peer.notify('notifications/initialized');
     return {
+      era: 'legacy',
       handshake,
       request: (method, params, options) => peer.request(method, params, options),
       notify: (method, params) => peer.notify(method, params),

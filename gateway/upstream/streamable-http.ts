@@ -49,6 +49,7 @@ export async function connectHttp(deps: HttpDeps): Promise<Connection> {
     return renewal;
   };
   return {
+    era: 'legacy',
     get handshake() {
       return session.handshake;
     },

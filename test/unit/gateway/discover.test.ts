@@ -19,6 +19,7 @@ function serverOf(
   return {
     asked,
     connection: {
+      era: 'legacy',
       handshake: {
         protocolVersion: '2025-11-25',
         serverInfo: { name: 's', version: '1' },

@@ -56,6 +56,7 @@ afterEach(async () => {
 
 function connectionOf(attempt: Attempt, list: () => Promise<JsonObject>): Connection {
   return {
+    era: 'legacy',
     handshake: {
       protocolVersion: '2025-11-25',
       serverInfo: { name: 's', version: String(attempts.length) },

@@ -62,6 +62,7 @@ export function catalogOf(
   const listeners: (() => void)[] = [];
   const asked: string[] = [];
   const connection = (id: string): Connection => ({
+    era: 'legacy',
     handshake: { protocolVersion: '2025-11-25', serverInfo: { name: id, version: '1' }, capabilities: {} },
     request: (method, params, options) => {
       asked.push(`${id} ${method}`);
