@@ -23,9 +23,12 @@ export interface Measured {
   /** Milliseconds from a call to its answer; left out when none came in time, as is `cpuPerCall`. */
   readonly p50?: number;
   readonly p99?: number;
+  readonly p999?: number;
   /** Milliseconds of the proxy's CPU time. */
   readonly cpuPerCall?: number;
   readonly rssMb?: number;
+  /** The proxy's own process and all below it. */
+  readonly processes?: number;
 }
 
 export interface Failure {
@@ -53,8 +56,8 @@ async function measure(cell: Cell): Promise<Measured> {
   const quantile = (q: number): number => took[Math.min(took.length - 1, Math.floor(took.length * q))] ?? NaN;
   return {
     callsPerSecond: (took.length * 1000) / cell.durationMs,
-    ...(after && { rssMb: after.rssMb }),
-    ...(took.length > 0 && { p50: quantile(0.5), p99: quantile(0.99) }),
+    ...(after && { rssMb: after.rssMb, processes: after.processes }),
+    ...(took.length > 0 && { p50: quantile(0.5), p99: quantile(0.99), p999: quantile(0.999) }),
     ...(before && after && took.length > 0 && { cpuPerCall: (after.cpuMs - before.cpuMs) / took.length }),
   };
 }

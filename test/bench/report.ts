@@ -10,9 +10,10 @@ export interface Load {
 
 export const ONE: Load = { name: '1 session', sessions: 1 };
 export const MANY: Load = { name: '32 sessions', sessions: 32 };
+export const CROWD: Load = { name: '256 sessions', sessions: 256 };
 /** The rate at which the budget states what latency the gateway may add. */
 export const STEADY: Load = { name: '350 calls/s', sessions: 32, rate: 350 };
-export const LOADS: readonly Load[] = [ONE, MANY, STEADY];
+export const LOADS: readonly Load[] = [ONE, MANY, CROWD, STEADY];
 
 /** The medians of one path under one load. */
 export interface Row extends Measured {
@@ -47,12 +48,27 @@ export function summarise(path: Path, load: Load, repeats: readonly Measured[]):
     callsPerSecond: median(repeats.map((measured) => measured.callsPerSecond)),
     ...of('p50'),
     ...of('p99'),
+    ...of('p999'),
     ...of('cpuPerCall'),
     ...of('rssMb'),
+    ...of('processes'),
   };
 }
 
-const HEADER = ['upstream', 'load', 'path', 'calls/s', '×', 'CPU ms', '×', 'p50 ms', 'p99 ms', 'RSS MB'];
+const HEADER = [
+  'upstream',
+  'load',
+  'path',
+  'calls/s',
+  '×',
+  'CPU ms',
+  '×',
+  'p50 ms',
+  'p99 ms',
+  'p99.9 ms',
+  'RSS MB',
+  'proc.',
+];
 
 /** The rows as a Markdown table; the factors compare with the pass-through of the same load. */
 export function renderTable(rows: readonly Row[]): string {
@@ -70,7 +86,9 @@ export function renderTable(rows: readonly Row[]): string {
       factor(row.cpuPerCall, base.cpuPerCall),
       row.p50?.toFixed(2) ?? '',
       row.p99?.toFixed(2) ?? '',
+      row.p999?.toFixed(2) ?? '',
       row.rssMb?.toFixed(0) ?? '',
+      row.processes?.toFixed(0) ?? '',
     ];
   });
   const width = HEADER.map((title, column) =>

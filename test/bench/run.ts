@@ -13,11 +13,11 @@ import { usageOf } from './usage.ts';
 
 /**
  * `npm run bench`: what the gateway costs a `tools/call`, side by side with a direct call, a hand-written
- * pass-through and a proxy made from the MCP SDK. It fails when a call is answered wrongly, never for slowness.
+ * pass-through, a proxy made from the MCP SDK and other gateways of npm. It fails when a call is answered wrongly, never for slowness.
  */
 
 const USAGE = `Usage: npm run bench -- [--quick] [--json]
-  --quick   takes seconds instead of three minutes; only good to see that it works
+  --quick   takes seconds instead of five minutes; only good to see that it works
   --json    prints the numbers as JSON`;
 
 interface Plan {
@@ -84,7 +84,11 @@ async function measureAll(
   const { warmUpMs, durationMs, firstWarmUpMs } = plan;
   for (const path of paths)
     await measure(generator, path, MANY, { warmUpMs: firstWarmUpMs, durationMs: 100 });
-  const cells = LOADS.flatMap((load) => paths.map((path) => ({ load, path, measured: [] as Measured[] })));
+  const cells = LOADS.flatMap((load) =>
+    paths
+      .filter(({ maxSessions = Infinity }) => load.sessions <= maxSessions)
+      .map((path) => ({ load, path, measured: [] as Measured[] })),
+  );
   for (let round = 1; round <= plan.repeats; round++) {
     for (const { load, path, measured } of round % 2 === 0 ? cells.toReversed() : cells) {
       measured.push(await measure(generator, path, load, { warmUpMs, durationMs }));

@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 export interface Usage {
   readonly cpuMs: number;
   readonly rssMb: number;
+  /** The process and all below it. */
+  readonly processes: number;
 }
 
 /** Reads a process's usage; undefined where there is no Linux `/proc`. */
@@ -14,5 +16,12 @@ export function usageOf(pid: number): Usage | undefined {
     .map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]))
     .reduce((sum, time) => sum + time, 0);
   const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return { cpuMs: nanoseconds / 1e6, rssMb: Number(resident?.[1]) / 1024 };
+  return { cpuMs: nanoseconds / 1e6, rssMb: Number(resident?.[1]) / 1024, processes: countTree(pid) };
+}
+
+function countTree(pid: number): number {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').trim().split(' ').filter(Boolean),
+  );
+  return children.reduce((sum, child) => sum + countTree(Number(child)), 1);
 }
