@@ -108,7 +108,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       decideOn,
       validate,
       timeoutStage(catalog),
-      upstreamStage(upstreams, [decideOn, validate]),
+      upstreamStage(upstreams, catalog, [decideOn, validate]),
     ],
     (error) => log.error({ err: error }, 'a pipeline stage broke'),
   );
@@ -132,7 +132,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       views,
       catalog,
       pipeline,
-      connections: createSessionConnections(upstreams, now),
+      connections: createSessionConnections({ upstreams, catalog, now }),
       holds: identity.holds,
     }),
     gatewayVersion: version,

@@ -22,7 +22,8 @@ export type Decide = (principal: Principal, request: AccessRequest) => Decision;
 
 /**
  * Compiles the configuration's policy into `decide`, which is pure: the same question has the same answer, and
- * the order of rules does not matter. What no rule allows is denied. Throws on a rule that cannot be compiled.
+ * the order of rules does not matter. What no rule allows is denied. A rule that only changes how tools are shown
+ * allows none.
  */
 export function createDecide(config: Config): Decide {
   const servers = new Map<string, CompiledServer>();
@@ -59,14 +60,9 @@ interface CompiledServer {
 }
 
 function compileServer(group: string, server: ServerConfig, path: string): CompiledServer {
-  const rules = server.tools.map(({ match, effect }, index) => {
-    const rulePath = `${path}.tools[${index}]`;
-    try {
-      return { matches: compileMatcher(match), effect, path: rulePath };
-    } catch (error) {
-      throw new Error(`${rulePath}.match: ${(error as Error).message}`, { cause: error });
-    }
-  });
+  const rules = server.tools.flatMap(({ match, effect }, index) =>
+    effect === undefined ? [] : [{ matches: compileMatcher(match), effect, path: `${path}.tools[${index}]` }],
+  );
   return { group, rules, unlisted: server.unlistedTools, path };
 }
 

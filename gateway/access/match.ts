@@ -1,8 +1,11 @@
 import type { ToolAnnotations } from '../contract/registry.ts';
+import { isSelector, SELECTOR_NAMES, type SelectorName } from '../contract/selectors.ts';
 
 /** What a rule may look at of a tool. */
 export interface MatchableTool {
+  /** The server's own name of it. */
   readonly name: string;
+  /** As they are shown: what the configuration says of them counts more than what the server says. */
   readonly annotations?: ToolAnnotations | undefined;
 }
 
@@ -13,7 +16,7 @@ export type Matcher = (tool: MatchableTool) => boolean;
  * The selectors of the configuration language. The hints' defaults are the MCP specification's: without
  * `readOnlyHint` a tool may write, and what may write is destructive unless `destructiveHint` is false.
  */
-const SELECTORS: Readonly<Record<string, Matcher>> = {
+const SELECTORS: Readonly<Record<SelectorName, Matcher>> = {
   '@all': () => true,
   '@read-only': ({ annotations }) => annotations?.readOnlyHint === true,
   '@write': ({ annotations }) => annotations?.readOnlyHint !== true,
@@ -23,18 +26,15 @@ const SELECTORS: Readonly<Record<string, Matcher>> = {
     annotations?.readOnlyHint === undefined && annotations?.destructiveHint === undefined,
 };
 
-export const SELECTOR_NAMES: readonly string[] = Object.keys(SELECTORS);
-
 /**
  * Compiles a selector, a glob (`*` any run of characters, `?` one) or a name. Throws on an unknown selector.
  * Matching takes time linear in the name for each `*`, whatever the pattern.
  */
 export function compileMatcher(pattern: string): Matcher {
   if (pattern.startsWith('@')) {
-    const selector = Object.hasOwn(SELECTORS, pattern) ? SELECTORS[pattern] : undefined;
-    if (selector === undefined)
+    if (!isSelector(pattern))
       throw new Error(`unknown selector "${pattern}"; known: ${SELECTOR_NAMES.join(' ')}`);
-    return selector;
+    return SELECTORS[pattern];
   }
   if (!/[*?]/.test(pattern)) return ({ name }) => name === pattern;
   return ({ name }) => globMatches(pattern, name);

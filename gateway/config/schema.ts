@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { effectSchema, renameCollisions, toolRuleSchema } from './tool-rules.ts';
 import { durationSchema, timeoutSchema } from './units.ts';
 
 /**
@@ -23,15 +24,6 @@ const addressSchema = z
     'must hold no user name or password; put the credential where references are resolved',
   )
   .refine((address) => !address.includes('${'), 'must hold no reference; none is resolved in an address');
-
-const effectSchema = z.enum(['allow', 'deny']);
-
-/** A rule about some of a server's tools. Every rule that matches applies; deny beats allow. */
-const toolRuleSchema = z.strictObject({
-  /** A tool's name, a glob (`delete*`), or a selector: @all @read-only @write @destructive @unannotated. */
-  match: z.string().min(1),
-  effect: effectSchema,
-});
 
 const authSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('none') }),
@@ -64,10 +56,18 @@ export const serverSchema = z
     disabled: z.boolean().default(false),
   })
   .check((context) => {
-    const { url, command, args, env, cwd, auth } = context.value;
+    const { url, command, args, env, cwd, auth, tools } = context.value;
     const issue = (path: string, message: string): void => {
       context.issues.push({ code: 'custom', input: context.value, path: [path], message });
     };
+    for (const { index, message } of renameCollisions(tools)) {
+      context.issues.push({
+        code: 'custom',
+        input: context.value,
+        path: ['tools', index, 'rename'],
+        message,
+      });
+    }
     if (url === undefined && command === undefined) {
       issue('url', 'give a url (Streamable HTTP) or a command (stdio)');
     }

@@ -147,8 +147,7 @@ async function call(deps: AdminDeps, req: Request, res: Response, principal: Pri
   const began = performance.now();
   const { server, tool, arguments: args } = callRequestSchema.parse(await readJson(req, CALL_BODY_LIMIT));
   const entry = deps.catalog.server(principal, server);
-  if (entry && !entry.capabilities.tools.some(({ name }) => name === tool))
-    await deps.catalog.settled([entry.id], { afresh: true });
+  if (entry && !entry.tools.has(tool)) await deps.catalog.settled([entry.id], { afresh: true });
   if (!entry) {
     sendProblem(res, 404, `there is no server "${server}"`, { field: 'server' });
     return;

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Catalog } from '../registry/catalog.ts';
-import type { Capabilities, Listed, ServerEntry } from '../registry/entry.ts';
+import type { Listed, Offered, ServerEntry } from '../registry/entry.ts';
 import { aggregatePrefixes, NAME_LIMIT, SEPARATOR } from '../registry/names.ts';
 import type { RpcError } from './jsonrpc.ts';
 import { compileTemplate } from './uri-template.ts';
@@ -52,17 +52,14 @@ const CACHED_VIEWS = 256;
  * Gives the view of an address; undefined when the principal may not know the group or server. `offered` is what
  * the server at its own address offers to one session, where that has a connection of its own.
  */
-export type Views = (principal: Principal, scope: Scope, offered?: Capabilities) => View | undefined;
+export type Views = (principal: Principal, scope: Scope, offered?: Offered) => View | undefined;
 
 /** Views are built once per principal's reach, address and catalog revision. */
 export function createViews(catalog: Catalog): Views {
   const cache = new Map<string, View | undefined>();
-  const ofSessions = new WeakMap<
-    Capabilities,
-    { readonly revision: number; readonly view: View | undefined }
-  >();
+  const ofSessions = new WeakMap<Offered, { readonly revision: number; readonly view: View | undefined }>();
   let revision = 0;
-  const ofSession = (principal: Principal, scope: Scope, offered: Capabilities): View | undefined => {
+  const ofSession = (principal: Principal, scope: Scope, offered: Offered): View | undefined => {
     const known = ofSessions.get(offered);
     if (known?.revision === catalog.revision()) return known.view;
     const view = build(catalog, principal, scope, offered);
@@ -84,16 +81,11 @@ export function createViews(catalog: Catalog): Views {
   };
 }
 
-function build(
-  catalog: Catalog,
-  principal: Principal,
-  scope: Scope,
-  offered?: Capabilities,
-): View | undefined {
+function build(catalog: Catalog, principal: Principal, scope: Scope, offered?: Offered): View | undefined {
   const entries = catalog
     .servers(principal)
     .filter((entry) => inScope(entry, scope))
-    .map((entry) => (offered === undefined ? entry : { ...entry, capabilities: offered }));
+    .map((entry) => ({ ...entry, ...offered }));
   if (entries.length === 0 && scope.kind !== 'all') return undefined;
   const aggregate = scope.kind !== 'server';
   const prefixes = scope.kind === 'all' ? aggregatePrefixes(catalog.entries()) : new Map<string, string>();

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../contract/json.ts';
 import type { OwnConnection, Requests } from '../pipeline/call.ts';
-import type { Capabilities } from '../registry/entry.ts';
+import type { Catalog } from '../registry/catalog.ts';
+import type { Offered } from '../registry/entry.ts';
 import type { Connection, ConnectionEvents } from '../upstream/connection.ts';
 import { discover } from '../upstream/discover.ts';
 import { UnavailableError } from '../upstream/errors.ts';
@@ -20,7 +21,7 @@ export interface SessionConnection {
    * What the server offers on this connection: some of it may be for clients that can be asked. Undefined when
    * the server cannot be reached.
    */
-  offered(): Promise<Capabilities | undefined> | Capabilities;
+  offered(): Promise<Offered | undefined> | Offered;
   /** The connection for one request, whose stream takes what the server sends about it. */
   during(stream: Stream): OwnConnection;
   /** Passes a client's notification on, if the connection is open. */
@@ -39,7 +40,12 @@ const RETRY_FLOOR_MS = 1_000;
 const LIST_TIMEOUT_MS = 30_000;
 const RELIST_DELAY_MS = 50;
 
-export function createSessionConnections(upstreams: Upstreams, now: () => number): SessionConnections {
+export function createSessionConnections(deps: {
+  readonly upstreams: Upstreams;
+  /** Shapes what a server lists to a session as it shapes the rest. */
+  readonly catalog: Pick<Catalog, 'offered'>;
+  readonly now: () => number;
+}): SessionConnections {
   const open = new Set<OpenConnection>();
   const makeRoom = (): void => {
     if (open.size < MAX_OPEN) return;
@@ -49,7 +55,7 @@ export function createSessionConnections(upstreams: Upstreams, now: () => number
     idle.release();
   };
   return {
-    create: (serverId, session) => connectLazily(serverId, session, { upstreams, now, open, makeRoom }),
+    create: (serverId, session) => connectLazily(serverId, session, { ...deps, open, makeRoom }),
   };
 }
 
@@ -61,6 +67,7 @@ interface OpenConnection {
 
 interface Pool {
   readonly upstreams: Upstreams;
+  readonly catalog: Pick<Catalog, 'offered'>;
   readonly now: () => number;
   readonly open: Set<OpenConnection>;
   readonly makeRoom: () => void;
@@ -69,7 +76,7 @@ interface Pool {
 /** An open connection and what the server offers on it. */
 interface Open {
   readonly connection: Connection;
-  offered: Capabilities;
+  offered: Offered;
 }
 
 function connectLazily(serverId: string, session: Reached, pool: Pool): SessionConnection {
@@ -80,6 +87,10 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
   let closed = false;
   let busy = 0;
   let lastUsed = pool.now();
+  const list = async (connection: Connection): Promise<Offered> => {
+    const { capabilities } = await discover(connection, AbortSignal.timeout(LIST_TIMEOUT_MS));
+    return pool.catalog.offered(serverId, capabilities);
+  };
 
   const relist = createRelist(async (methods) => {
     const used = current;
@@ -168,11 +179,6 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
       release();
     },
   };
-}
-
-async function list(connection: Connection): Promise<Capabilities> {
-  const { capabilities } = await discover(connection, AbortSignal.timeout(LIST_TIMEOUT_MS));
-  return capabilities;
 }
 
 /** Gathers the news of one moment: servers often announce several changes at once. */

@@ -1,11 +1,11 @@
 import type { JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
-import type { Listed } from '../registry/entry.ts';
+import type { CatalogTool } from '../registry/entry.ts';
 
 /** By which way in a call came. */
 export type CallSource = 'mcp' | 'agent' | 'api';
 
-/** What an MCP call is for: `name` is the tool's or prompt's own name, the resource's URI, or the log level. */
+/** What an MCP call is for: `name` is the tool's name as it is shown, the prompt's, the resource's URI, or the log level. */
 export interface CallTarget {
   /** `group:server`. */
   readonly serverId: string;
@@ -48,8 +48,8 @@ export interface Requests {
 export interface OwnConnection {
   /** The connection, made now if need be. Rejects as the shared one does. */
   ready(): Promise<Requests> | Requests;
-  /** The tools as the server lists them on this connection; undefined when it has not listed any yet. */
-  tools(): readonly Listed[] | undefined;
+  /** The tools that the server offers on this connection; undefined when it has not listed any yet. */
+  tools(): ReadonlyMap<string, CatalogTool> | undefined;
   /** True while the server waits for an answer of the caller, which is not the server's time. */
   waiting(): boolean;
 }
@@ -68,7 +68,7 @@ export interface Call {
   readonly own?: OwnConnection | undefined;
   /** The caller's own; without it the server is told of a caller that cannot be asked anything. */
   readonly envelope?: Envelope | undefined;
-  /** The request's `params` as they go upstream; `_meta` without `progressToken`. */
+  /** The request's `params`, with a tool's name and arguments as the caller knows them; `_meta` without `progressToken`. */
   readonly params: JsonObject;
   /** Aborted when the caller gives up. */
   readonly signal: AbortSignal;

@@ -1,7 +1,9 @@
 import type { Decide } from '../access/decide.ts';
+import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Catalog } from '../registry/catalog.ts';
-import type { Listed, ServerEntry } from '../registry/entry.ts';
+import type { CatalogTool, ServerEntry } from '../registry/entry.ts';
+import { sentArguments, takenArgument } from '../registry/shape.ts';
 import type { ActivityStore } from '../storage/contracts.ts';
 import { describeError, JsonRpcError, UnavailableError } from '../upstream/errors.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
@@ -55,22 +57,32 @@ export function decideStage(decide: Decide, catalog: Catalog): Stage {
   };
 }
 
-/** Checks a tool's arguments against its input schema, so that an invented field never reaches the server. */
+/**
+ * Refuses what the caller may not set, and checks what the server will get, fixed arguments and defaults included,
+ * against the server's own input schema, so that an invented field never reaches it.
+ */
 export function validateStage(validator: ArgumentValidator, catalog: Catalog): Stage {
   return (call, next) => {
-    if (call.target.kind !== 'tool') return next(call);
-    const entry = catalog.entry(call.target.serverId);
+    const { target, params } = call;
+    if (target.kind !== 'tool') return next(call);
+    const entry = catalog.entry(target.serverId);
     const tool = entry && toolOf(call, entry);
-    const problem = validator.check(tool?.['inputSchema'], call.params['arguments'] ?? {});
+    const given = params['arguments'] ?? {};
+    const taken = tool && isJsonObject(given) ? takenArgument(tool, given) : undefined;
+    if (taken !== undefined) {
+      const message = `${target.name}: "${taken}" is set by the gateway; leave it out`;
+      return refuse('invalid-arguments', message, 'fixed-argument');
+    }
+    const sent = tool && isJsonObject(given) ? sentArguments(tool, given) : given;
+    const problem = validator.check(tool?.own['inputSchema'], sent);
     if (problem === undefined) return next(call);
-    return refuse('invalid-arguments', `${call.target.name}: ${problem}`, 'input-schema');
+    return refuse('invalid-arguments', `${target.name}: ${problem}`, 'input-schema');
   };
 }
 
-/** The tool a call is for, as it is listed on the connection that the call will take. */
-function toolOf(call: Call, entry: ServerEntry): Listed | undefined {
-  const tools = call.own?.tools() ?? entry.capabilities.tools;
-  return tools.find(({ name }) => name === call.target.name);
+/** The tool a call is for, as it is offered on the connection that the call will take. */
+function toolOf(call: Call, entry: ServerEntry): CatalogTool | undefined {
+  return (call.own?.tools() ?? entry.tools).get(call.target.name);
 }
 
 /**
@@ -117,7 +129,14 @@ const METHODS = {
  * to wait for the server, `judges` look at it again: what was decided by the server's last known catalog might not
  * hold for what it offers now.
  */
-export function upstreamStage(upstreams: Upstreams, judges: readonly Stage[] = []): Stage {
+export function upstreamStage(upstreams: Upstreams, catalog: Catalog, judges: readonly Stage[] = []): Stage {
+  const send = async (connection: Requests, call: Call): Promise<Outcome> => {
+    const { target, method = METHODS[target.kind], signal, onProgress, envelope } = call;
+    const params = target.kind === 'tool' ? sentParams(call, catalog) : call.params;
+    // It was there when the call was judged.
+    if (params === undefined) return refuse('not-found', `there is no tool ${target.name}`);
+    return { ok: true, result: await connection.request(method, params, { signal, onProgress, envelope }) };
+  };
   return async (call) => {
     const began = performance.now();
     try {
@@ -135,9 +154,17 @@ export function upstreamStage(upstreams: Upstreams, judges: readonly Stage[] = [
   };
 }
 
-async function send(connection: Requests, call: Call): Promise<Outcome> {
-  const { target, method = METHODS[target.kind], params, signal, onProgress, envelope } = call;
-  return { ok: true, result: await connection.request(method, params, { signal, onProgress, envelope }) };
+/** A tool call's `params` as the server knows them: its own name of the tool, and all arguments. */
+function sentParams(call: Call, catalog: Catalog): JsonObject | undefined {
+  const { params } = call;
+  const entry = catalog.entry(call.target.serverId);
+  const tool = entry && toolOf(call, entry);
+  if (tool === undefined) return undefined;
+  const given = isJsonObject(params['arguments']) ? params['arguments'] : {};
+  const sent = sentArguments(tool, given);
+  return sent === given && tool.name === params['name']
+    ? params
+    : { ...params, name: tool.name, arguments: sent };
 }
 
 function explain(error: unknown, call: Call): Refusal {

@@ -3,8 +3,9 @@ import type { Config } from '../config/schema.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { Directory } from './directory.ts';
-import type { Listed, ServerEntry, ServerStatus } from './entry.ts';
+import type { Capabilities, Offered, ServerEntry, ServerStatus } from './entry.ts';
 import { resolveServer } from './names.ts';
+import { createShaper } from './shape.ts';
 
 /** For how long after the start a listing waits for servers that have not answered or failed yet. */
 const SETTLE_MS = 5_000;
@@ -14,6 +15,8 @@ export interface Catalog extends Directory {
   /** Every server, for the gateway's own use; callers of the gateway see `servers`. */
   entries(): readonly ServerEntry[];
   entry(serverId: string): ServerEntry | undefined;
+  /** What a server listed, as it is shown by its rules: the one way from the one to the other. */
+  offered(serverId: string, listed: Capabilities): Offered;
   /** Rises with every change. */
   revision(): number;
   /** Returns the way to stop listening. */
@@ -30,11 +33,12 @@ export function createCatalog(deps: {
   const listeners = new Set<(revision: number) => void>();
   const settleUntil = performance.now() + SETTLE_MS;
   let revision = 1;
-  let entries = build(config, upstreams);
+  const offered = createOffered(config);
+  let entries = build(config, upstreams, offered);
   let byId = new Map(entries.map((entry) => [entry.id, entry]));
 
   upstreams.onChange(() => {
-    entries = build(config, upstreams);
+    entries = build(config, upstreams, offered);
     byId = new Map(entries.map((entry) => [entry.id, entry]));
     revision++;
     for (const listener of listeners) listener(revision);
@@ -49,6 +53,7 @@ export function createCatalog(deps: {
   return {
     entries: () => entries,
     entry: (id) => byId.get(id),
+    offered,
     revision: () => revision,
     onChange,
     settled: (serverIds, options) => {
@@ -65,14 +70,35 @@ export function createCatalog(deps: {
       const found = resolveServer(name, visible(principal), tenants);
       return found.length === 1 ? found[0] : undefined;
     },
-    tools: (principal, { id, capabilities }) =>
-      capabilities.tools.filter(
-        (tool: Listed) => decide(principal, { action: 'use', serverId: id, tool }).effect === 'allow',
-      ),
+    tools: (principal, { id, tools }) =>
+      [...tools.values()]
+        .filter((tool) => decide(principal, { action: 'use', serverId: id, tool }).effect === 'allow')
+        .map(({ shown }) => shown),
   };
 }
 
-function build(config: Config, upstreams: Upstreams): readonly ServerEntry[] {
+/** Shapes what is listed once; what was listed before is known by its identity. */
+function createOffered(config: Config): Catalog['offered'] {
+  const shapers = new Map(
+    config.groups.flatMap((group) =>
+      group.servers.map((server) => [`${group.name}:${server.name}`, createShaper(server.tools)]),
+    ),
+  );
+  const known = new WeakMap<Capabilities, Map<string, Offered>>();
+  return (serverId, listed) => {
+    let byServer = known.get(listed);
+    if (byServer === undefined) known.set(listed, (byServer = new Map<string, Offered>()));
+    let found = byServer.get(serverId);
+    if (found === undefined) {
+      const shown = shapers.get(serverId)?.(listed.tools) ?? { tools: new Map(), warnings: [] };
+      const tools = [...shown.tools.values()].map((tool) => tool.shown);
+      byServer.set(serverId, (found = { ...shown, capabilities: { ...listed, tools } }));
+    }
+    return found;
+  };
+}
+
+function build(config: Config, upstreams: Upstreams, offered: Catalog['offered']): readonly ServerEntry[] {
   return config.groups.flatMap((group) =>
     group.servers.map((server) => {
       const id = `${group.name}:${server.name}`;
@@ -84,7 +110,7 @@ function build(config: Config, upstreams: Upstreams): readonly ServerEntry[] {
         name: server.name,
         config: server,
         status,
-        capabilities,
+        ...offered(id, capabilities),
       };
     }),
   );

@@ -19,6 +19,6 @@ export interface Directory {
    * server has that name. Undefined when there is none, or when the principal may not see it.
    */
   server(principal: Principal, name: string): ServerEntry | undefined;
-  /** The tools of a server the principal may use, as the server listed them. */
+  /** The tools of a server the principal may use, as they are shown. */
   tools(principal: Principal, entry: ServerEntry): readonly Listed[];
 }

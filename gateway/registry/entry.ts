@@ -1,3 +1,4 @@
+import type { MatchableTool } from '../access/match.ts';
 import type { ServerConfig } from '../config/schema.ts';
 import type { JsonObject } from '../contract/json.ts';
 import type { ServerState } from '../contract/registry.ts';
@@ -13,6 +14,30 @@ export interface Capabilities {
   readonly resources: readonly Listed[];
   readonly templates: readonly Listed[];
   readonly prompts: readonly Listed[];
+}
+
+/** A tool as the gateway shows it, and what it stands for at its server. As a `MatchableTool` it is what rules see. */
+export interface CatalogTool extends MatchableTool {
+  /** As the server listed it. */
+  readonly own: Listed;
+  /** As it is shown, under the name it is called by. */
+  readonly shown: Listed;
+  /** Arguments that are always sent, and never taken from a caller. */
+  readonly fixed: JsonObject;
+  /** Arguments that are sent when the caller gives none. */
+  readonly defaults: JsonObject;
+}
+
+/** Tools by the names they are called by. */
+export interface ShownTools {
+  readonly tools: ReadonlyMap<string, CatalogTool>;
+  /** What an administrator should know, for instance two tools of one name. */
+  readonly warnings: readonly string[];
+}
+
+/** What a server offers as the gateway shows it; the tools in `capabilities` are those of `tools`. */
+export interface Offered extends ShownTools {
+  readonly capabilities: Capabilities;
 }
 
 /** What the gateway knows of a server's connection. */
@@ -38,7 +63,7 @@ export interface KnownServer
 }
 
 /** A registered server: its configuration, what it offers and how it is. */
-export interface ServerEntry {
+export interface ServerEntry extends Offered {
   /** `group:server`, unique. */
   readonly id: string;
   /** `tenant:group:server`. */
@@ -46,6 +71,5 @@ export interface ServerEntry {
   readonly group: string;
   readonly name: string;
   readonly config: ServerConfig;
-  readonly capabilities: Capabilities;
   readonly status: ServerStatus;
 }

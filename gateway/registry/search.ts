@@ -5,7 +5,7 @@ import type { Directory } from './directory.ts';
 import type { Listed, ServerEntry } from './entry.ts';
 import { rank, termsOf, type RankedDocument, type Terms } from './ranking.ts';
 
-/** What a query found: the item as its server listed it. */
+/** What a query found: the item as it is shown. */
 export interface Found {
   readonly kind: SearchHit['kind'];
   readonly entry: ServerEntry;

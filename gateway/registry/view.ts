@@ -24,7 +24,12 @@ export function registryView(
       servers: servers
         .filter((entry) => entry.group === name)
         .map((entry) =>
-          serverView(entry, catalog.tools(principal, entry), prefixes.get(entry.id) ?? entry.name),
+          serverView(
+            // What is wrong with a tool is told to those who may know of it.
+            principal.administrator ? entry : { ...entry, warnings: [] },
+            catalog.tools(principal, entry),
+            prefixes.get(entry.id) ?? entry.name,
+          ),
         ),
     }));
   return { tenant: config.tenant.name, gatewayVersion, revision: catalog.revision(), groups };
@@ -45,10 +50,13 @@ function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string
     ...(status.serverInfo !== undefined && { serverInfo: status.serverInfo }),
     ...(status.protocolVersion !== undefined && { protocolVersion: status.protocolVersion }),
     ...(status.listedAt !== undefined && { listedAt: new Date(status.listedAt).toISOString() }),
-    warnings: [...tools, ...capabilities.prompts]
-      .map(({ name }) => `${prefix}${SEPARATOR}${name}`)
-      .filter((name) => name.length > NAME_LIMIT)
-      .map((name) => `${name} is over ${NAME_LIMIT} characters: only the server's own address offers it`),
+    warnings: [
+      ...entry.warnings,
+      ...[...tools, ...capabilities.prompts]
+        .map(({ name }) => `${prefix}${SEPARATOR}${name}`)
+        .filter((name) => name.length > NAME_LIMIT)
+        .map((name) => `${name} is over ${NAME_LIMIT} characters: only the server's own address offers it`),
+    ],
     tools: tools.flatMap(toolView),
     resources: [
       ...capabilities.resources.flatMap((resource) => resourceView(resource, false)),

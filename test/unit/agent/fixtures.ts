@@ -1,6 +1,7 @@
 import type { CallRecord } from '../../../gateway/contract/activity.ts';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
 import type { ServerState } from '../../../gateway/contract/registry.ts';
+import { createShaper } from '../../../gateway/registry/shape.ts';
 import { parseConfig } from '../../../gateway/config/load.ts';
 import type { Principal } from '../../../gateway/identity/principal.ts';
 import type { Call, Outcome, Pipeline } from '../../../gateway/pipeline/call.ts';
@@ -44,21 +45,18 @@ function toEntry(spec: ServerSpec): ServerEntry {
   );
   const config = parsed.ok ? parsed.config.groups[0]?.servers[0] : undefined;
   if (!config) throw new Error('the server is not valid configuration');
+  const listed = [...spec.tools, ...(spec.hidden ?? [])].map((name) => ({
+    name,
+    inputSchema: { type: 'object' },
+  }));
   return {
     id: `${spec.group}:${spec.name}`,
     fqn: `toolgate:${spec.group}:${spec.name}`,
     group: spec.group,
     name: spec.name,
     config,
-    capabilities: {
-      tools: [...spec.tools, ...(spec.hidden ?? [])].map((name) => ({
-        name,
-        inputSchema: { type: 'object' },
-      })),
-      resources: [],
-      templates: [],
-      prompts: [],
-    },
+    capabilities: { tools: listed, resources: [], templates: [], prompts: [] },
+    ...createShaper([])(listed),
     status: {
       state: spec.state ?? 'ready',
       stderrTail: [],

@@ -158,10 +158,4 @@ describe('P40 P113 decide', () => {
     expect(decide(principalOf(), use({ name: 'ab' })).rule).toBe('groups[0].servers[0].tools[1]');
     expect(decide(principalOf(), use({ name: 'a' })).rule).toBe('groups[0].servers[0].tools[0]');
   });
-
-  it('is made of rules that compile: one that does not is named', () => {
-    expect(() => decideOf([{ match: '@readonly', effect: 'deny' }], 'allow')).toThrow(
-      'groups[0].servers[0].tools[0].match: unknown selector "@readonly"',
-    );
-  });
 });

@@ -39,7 +39,7 @@ function world(scope: Scope, outcome: Outcome | ((call: Call) => Promise<Outcome
   const dispatch = createDispatch({
     views: createViews(catalog),
     catalog,
-    connections: createSessionConnections(upstreams, Date.now),
+    connections: createSessionConnections({ upstreams, catalog, now: Date.now }),
     holds: () => true,
     pipeline: {
       run: (call) => {

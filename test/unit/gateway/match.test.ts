@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileMatcher, SELECTOR_NAMES } from '../../../gateway/access/match.ts';
+import { compileMatcher } from '../../../gateway/access/match.ts';
+import { SELECTOR_NAMES } from '../../../gateway/contract/selectors.ts';
 import type { ToolAnnotations } from '../../../gateway/contract/registry.ts';
 
 /** What a glob means, said as plainly as possible; its time is exponential. */

@@ -63,7 +63,7 @@ function stagesOf(
     decide: decideStage(decide, catalog),
     validate: validateStage(createArgumentValidator(), catalog),
     timeout: timeoutStage(catalog),
-    upstream: upstreamStage(upstreams),
+    upstream: upstreamStage(upstreams, catalog),
   };
 }
 
@@ -126,7 +126,7 @@ describe('the stages', () => {
       {} as Identity,
       { append: (one: CallRecord) => void records.push(one) } as unknown as ActivityStore,
     ).record;
-    const pipeline = createPipeline([record, stage, upstreamStage(made.upstreams)], (error) =>
+    const pipeline = createPipeline([record, stage, upstreamStage(made.upstreams, made.catalog)], (error) =>
       broken.push(error),
     );
     const outcome = await pipeline.run(callOf({}, made.owner));
