@@ -13,6 +13,7 @@ import { createModelRoutes } from './http/models.ts';
 import { createPerimeter } from './http/perimeter.ts';
 import { createHttpServer } from './http/server.ts';
 import { createIdentity } from './identity/identity.ts';
+import type { Sharing } from './identity/sharing.ts';
 import { createDispatch } from './mcp/dispatch.ts';
 import { withDiscovery } from './mcp/discovery.ts';
 import { createViews } from './mcp/scope.ts';
@@ -49,6 +50,8 @@ export interface GatewayDeps {
   readonly tokenKey: Buffer;
   /** A token that makes its bearer the owner while this gateway lives. */
   readonly ownerToken?: string | undefined;
+  /** Lets the gateways of other windows know this one; none when it is headless. */
+  readonly sharing?: Sharing | undefined;
   /** Values of references. */
   readonly references: ReferenceSource;
   /** What servers inherit from, in the part that is safe to hand on. */
@@ -153,8 +156,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
     exportBundle: deps.exportBundle,
     onError: (error) => log.error({ err: error }, 'a control-plane request failed'),
   });
+  const { sharing } = deps;
   const http = createHttpServer({
     perimeter,
+    sharing: sharing && ((nonce) => sharing.answer(nonce, port())),
     dataPlane: [
       { prefix: '/mcp', handle: mcp.handle },
       { prefix: '/api/llm/', handle: agentRoutes.handle },

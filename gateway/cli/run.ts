@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { buildExport } from '../export/bundle.ts';
 import { createGateway, type Gateway } from '../gateway.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Sharing } from '../identity/sharing.ts';
 import { CliError } from './cli-error.ts';
 import { openCatalogStore } from '../storage/file-catalog-store.ts';
 import { dataFiles } from '../storage/paths.ts';
@@ -12,6 +13,7 @@ export interface RunOptions {
   readonly data?: string | undefined;
   readonly port?: number | undefined;
   readonly ownerToken?: string | undefined;
+  readonly sharing?: Sharing;
   readonly secrets?: Readonly<Record<string, string>>;
   readonly log: Log;
 }
@@ -24,6 +26,9 @@ export interface Running {
   readonly tokens: number;
   close(): Promise<void>;
 }
+
+/** Another program listens where the gateway should. */
+export class PortTakenError extends CliError {}
 
 /** Opens the stores and starts a gateway on them. Rejects with a `CliError`, with nothing left running. */
 export async function runGateway(
@@ -47,6 +52,7 @@ export async function runGateway(
     catalogStore,
     tokenKey: stores.tokenKey,
     ownerToken: options.ownerToken,
+    sharing: options.sharing,
     references: referenceSource(program, loaded.folder, options.secrets),
     env: program.env,
     execPath: process.execPath,
@@ -73,7 +79,7 @@ export async function runGateway(
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): CliError {
   if (error.code === 'EADDRINUSE') {
-    return new CliError(
+    return new PortTakenError(
       `port ${port} on ${host} is taken: stop the program that has it, or choose another with --port`,
     );
   }

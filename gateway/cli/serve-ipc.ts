@@ -1,14 +1,20 @@
 import { basename } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, parentMessageSchema, type ChildMessage, type ParentMessage } from '../contract/ipc.ts';
+import { createSharing } from '../identity/sharing.ts';
 import { createLog } from '../telemetry/log.ts';
 import { CliError } from './cli-error.ts';
-import { runGateway } from './run.ts';
+import { PortTakenError, runGateway, type Running } from './run.ts';
 import { loadConfig, type Program } from './setup.ts';
+import { findShared, untilGone, type Found, type SharedGateway } from './shared-gateway.ts';
 
 type Start = Extract<ParentMessage, { type: 'start' }>;
 
 const START_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 10_000;
+/** For so long another window's gateway may take to end, or to start again with what this one has. */
+const HANDOVER_MS = 4_000;
+const HANDOVER_PAUSE_MS = 250;
 
 /**
  * `toolgate serve --ipc`: the gateway as a child of the extension. It is told everything by one `start` message
@@ -33,25 +39,77 @@ export async function serveIpc(program: Program): Promise<void> {
   try {
     const start = await Promise.race([startMessage(), stop]);
     if (start === undefined) return;
-    const running = await runGateway(program, loadConfig(start.configFile, basename(start.configFile)), {
-      data: start.dataDir,
-      port: start.port,
-      ownerToken: start.ownerToken,
-      secrets: start.secrets,
-      log: createLog(start.logLevel),
-    });
+    const running = await runOrShare(program, start, stop, (shared) => send({ type: 'ready', ...shared }));
+    if (running === undefined) {
+      disconnect();
+      return;
+    }
     send({ type: 'ready', address: running.address, pid: process.pid, version: program.version });
     await stop;
     exitSoon(EXIT.ok);
     await running.close();
-    if (process.connected) process.disconnect();
+    disconnect();
   } catch (error) {
     const exitCode = error instanceof CliError ? error.exitCode : EXIT.failed;
     send({ type: 'failed', message: (error as Error).message, exitCode });
     process.exitCode = exitCode;
     exitSoon(exitCode);
-    if (process.connected) process.disconnect();
+    disconnect();
   }
+}
+
+function disconnect(): void {
+  if (process.connected) process.disconnect();
+}
+
+/**
+ * Runs the gateway, unless another window runs the same: then that one is shared until it is gone, and this one
+ * takes its place. Undefined when it was told to stop before it ran one itself.
+ */
+async function runOrShare(
+  program: Program,
+  start: Start,
+  stop: Promise<void>,
+  onShared: (shared: SharedGateway) => void,
+): Promise<Running | undefined> {
+  const { ownerToken, secrets, dataDir, configFile } = start;
+  const { version } = program;
+  const stopping = new AbortController();
+  void stop.then(() => stopping.abort());
+  const started = JSON.stringify([configFile, dataDir, start.port ?? null, Object.entries(secrets).sort()]);
+  const sharing = createSharing({ ownerToken, version, start: started });
+  let deadline = Date.now() + HANDOVER_MS;
+  let taken: PortTakenError | undefined;
+  while (!stopping.signal.aborted) {
+    const loaded = loadConfig(configFile, basename(configFile));
+    const port = start.port ?? loaded.config.listen.port;
+    const find = (): Promise<Found> => findShared(sharing, loaded.config.listen.host, port);
+    const found = await find();
+    if (typeof found === 'object') {
+      onShared(found);
+      await untilGone(find, stopping.signal);
+      deadline = Date.now() + HANDOVER_MS;
+      taken = undefined;
+    } else if (found === 'other-start') {
+      if (Date.now() > deadline) throw new CliError(otherStart(port));
+      await sleep(HANDOVER_PAUSE_MS);
+    } else {
+      if (taken !== undefined) throw taken;
+      try {
+        const options = { data: dataDir, port, ownerToken, sharing, secrets, log: createLog(start.logLevel) };
+        return await runGateway(program, loaded, options);
+      } catch (error) {
+        // Windows that open together find the port free together: the others share what the first starts.
+        if (!(error instanceof PortTakenError)) throw error;
+        taken = error;
+      }
+    }
+  }
+  return undefined;
+}
+
+function otherStart(port: number): string {
+  return `port ${port} is taken by the gateway of another window, which runs another configuration or version: close that window, or give this one another port`;
 }
 
 /** Whatever still holds the process after the end, it must not outlive its parent. */

@@ -5,6 +5,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { nonceSchema, SHARING_PATH, type SharingAnswer } from '../contract/sharing.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Perimeter } from './perimeter.ts';
@@ -22,6 +23,8 @@ export interface ServerDeps {
   readonly perimeter: Perimeter;
   /** Asked in order, with the caller known. */
   readonly dataPlane: readonly { readonly prefix: string; readonly handle: AuthenticatedRoute }[];
+  /** Answers a challenge of another window's gateway; only an embedded gateway does. */
+  readonly sharing?: ((nonce: string) => SharingAnswer) | undefined;
   readonly console: (req: IncomingMessage, res: ServerResponse, path: string) => Promise<boolean>;
   /** The control plane; takes what is left. */
   readonly admin: RequestListener;
@@ -54,6 +57,12 @@ async function route(deps: ServerDeps, req: IncomingMessage, res: ServerResponse
   const path = query < 0 ? url : url.slice(0, query);
   if (path === '/healthz' || path === '/readyz') {
     sendJsonText(res, 200, '{"status":"ok"}');
+    return;
+  }
+  if (path === SHARING_PATH && deps.sharing !== undefined) {
+    const nonce = nonceSchema.safeParse(new URLSearchParams(url.slice(path.length)).get('nonce'));
+    if (nonce.success) sendJsonText(res, 200, JSON.stringify(deps.sharing(nonce.data)));
+    else sendProblem(res, 400, 'nonce must be 32 hex digits', { field: 'nonce' });
     return;
   }
   for (const { prefix, handle } of deps.dataPlane) {

@@ -19,19 +19,18 @@ export function launchBrowser(): Promise<Browser> {
 
 /**
  * A window of the workbench. SecretStorage encrypts with a key that code-server's front server hands out; it is
- * answered here in its stead, so that secrets outlive a reload.
+ * answered here in its stead, so that secrets outlive a reload. Further pages of its context are windows that share them.
  */
 export async function openWindow(browser: Browser): Promise<Page> {
   const context = await browser.newContext({
     viewport: { width: 1400, height: 900 },
     permissions: ['clipboard-read', 'clipboard-write'],
   });
-  const page = await context.newPage();
-  await page.route(
+  await context.route(
     (url) => url.pathname.endsWith('/mint-key'),
     (route) => route.fulfill({ contentType: 'application/octet-stream', body: Buffer.alloc(32, 7) }),
   );
-  return page;
+  return context.newPage();
 }
 
 /** The frame of the webview that holds the selector: a webview's document is two frames deep. */

@@ -48,7 +48,8 @@ try {
 } catch (error) {
   failed = 1;
   console.error(error);
-  await screenshot(page, 'journey-failure');
+  const open = browser.contexts().flatMap((context) => context.pages());
+  for (const [index, window] of open.entries()) await screenshot(window, `journey-failure-${index + 1}`);
 } finally {
   await browser.close();
   server.stop();
@@ -79,7 +80,7 @@ async function journey(): Promise<void> {
   await breakAndHeal();
   await stopAndStart();
   await useCommands();
-  await closeWindow();
+  await closeWindow(await secondWindow());
 }
 
 async function seeRegistry(): Promise<void> {
@@ -198,17 +199,43 @@ async function useCommands(): Promise<void> {
   });
 }
 
-async function closeWindow(): Promise<void> {
-  await step('closing the window ends the gateway and every server it runs', async () => {
+async function secondWindow(): Promise<Page> {
+  const second = await page.context().newPage();
+  await step('a second window shares the gateway, and takes it over when the first closes', async () => {
     const { pid } = await gateway();
+    const other = new Workbench(second);
+    await other.open(server.url(workspace));
+    await other.run('Toolgate: Focus on Registry View');
+    await other.row('calculator-mcp, ready · 4 tools').waitFor();
+    assert.equal(calculators().length, 1);
     await page.close();
-    await eventually('no gateway', async () => (isAlive(pid) ? undefined : true), 15_000);
-    const left = readdirSync('/proc').filter(
-      (id) =>
-        /^\d+$/.test(id) && commandLine(id).includes(dataDir) && commandLine(id).includes('calculator.js'),
-    );
-    assert.deepEqual(left, []);
+    await eventually('no first gateway', async () => (isAlive(pid) ? undefined : true), 15_000);
+    await eventually('the calculator again', async () => (calculators().length === 1 ? true : undefined));
+    await other.row('calculator-mcp, ready · 4 tools').waitFor();
   });
+  return second;
+}
+
+async function closeWindow(last: Page): Promise<void> {
+  await step('closing the last window ends the gateway and every server it runs', async () => {
+    await last.close();
+    await eventually('no gateway', async () => (gateways().length === 0 ? true : undefined), 15_000);
+    assert.deepEqual(calculators(), []);
+  });
+}
+
+/** The processes of the calculator that this journey's gateways run. */
+function calculators(): string[] {
+  return processes((line) => line.includes(dataDir) && line.includes('calculator.js'));
+}
+
+/** The gateways of this journey's windows, those that share another's included. */
+function gateways(): string[] {
+  return processes((line) => line.includes(`${dataDir}/extensions`) && line.includes('--ipc'));
+}
+
+function processes(matches: (commandLine: string) => boolean): string[] {
+  return readdirSync('/proc').filter((id) => /^\d+$/.test(id) && matches(commandLine(id)));
 }
 
 async function chooseModelAndServer(frame: Frame): Promise<void> {
@@ -229,12 +256,7 @@ async function expectRun(frame: Frame): Promise<void> {
 /** The running gateway: where it listens and which process it is. */
 async function gateway(): Promise<{ address: string; pid: number }> {
   return eventually('a running gateway', async () => {
-    const pid = readdirSync('/proc').find(
-      (id) =>
-        /^\d+$/.test(id) &&
-        commandLine(id).includes(`${dataDir}/extensions`) &&
-        commandLine(id).includes('--ipc'),
-    );
+    const [pid] = gateways();
     const item = workbench.statusBarItem(/^\s*Toolgate \d/);
     const label = await item.locator('[aria-label]').first().getAttribute('aria-label');
     const address = /http:\/\/[\d.:]+\d/.exec(label ?? '')?.[0];
