@@ -39,8 +39,10 @@ export const serverSchema = z
     name: nameSchema,
     description: z.string().optional(),
     tags: z.array(z.string()).default([]),
-    /** Where a Streamable HTTP server listens. With `command` too, the gateway runs that command and owns it. */
+    /** Where an HTTP server listens. With `command` too, the gateway runs that command and owns it. */
     url: addressSchema.optional(),
+    /** What is spoken at `url`; `sse` is the HTTP+SSE transport of MCP 2024-11-05. */
+    transport: z.enum(['streamable-http', 'sse']).optional(),
     command: z.string().min(1).optional(),
     args: z.array(z.string()).default([]),
     env: z.record(z.string(), z.string()).default({}),
@@ -56,7 +58,7 @@ export const serverSchema = z
     disabled: z.boolean().default(false),
   })
   .check((context) => {
-    const { url, command, args, env, cwd, auth, tools } = context.value;
+    const { url, command, args, env, cwd, auth, tools, transport } = context.value;
     const issue = (path: string, message: string): void => {
       context.issues.push({ code: 'custom', input: context.value, path: [path], message });
     };
@@ -76,6 +78,7 @@ export const serverSchema = z
       if (Object.keys(env).length > 0) issue('env', 'env needs a command');
       if (cwd !== undefined) issue('cwd', 'cwd needs a command');
     }
+    if (url === undefined && transport !== undefined) issue('transport', 'transport needs a url');
     if (url === undefined && auth.type === 'header') issue('auth', 'header auth needs a url');
   });
 export type ServerConfig = z.infer<typeof serverSchema>;

@@ -7,7 +7,7 @@ import * as z from 'zod';
 export const serverStateSchema = z.enum(['configured', 'starting', 'ready', 'degraded', 'failed', 'stopped']);
 export type ServerState = z.infer<typeof serverStateSchema>;
 
-export const transportSchema = z.enum(['stdio', 'streamable-http']);
+export const transportSchema = z.enum(['stdio', 'streamable-http', 'sse']);
 export type Transport = z.infer<typeof transportSchema>;
 
 /** Hints of the MCP specification (`ToolAnnotations`); a server's own claim, not a guarantee. */

@@ -43,7 +43,7 @@ function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string
     name: entry.name,
     ...(config.description !== undefined && { description: config.description }),
     tags: config.tags,
-    transport: config.url === undefined ? 'stdio' : 'streamable-http',
+    transport: config.url === undefined ? 'stdio' : (config.transport ?? 'streamable-http'),
     state: status.state,
     ...(status.lastError !== undefined && { lastError: status.lastError }),
     stderrTail: [...status.stderrTail],

@@ -4,7 +4,10 @@ import type { Connection } from './connection.ts';
 import { UnavailableError } from './errors.ts';
 import type { Launch } from './launch.ts';
 import type { Reaper } from './reaper.ts';
-import { connectHttp, type HttpDeps } from './streamable-http.ts';
+import type { HttpDeps } from './streamable-http.ts';
+
+/** Connects over the transport that the server speaks. */
+export type Connect = (deps: HttpDeps) => Promise<Connection>;
 
 const KNOCK_MS = 50;
 
@@ -13,7 +16,7 @@ const KNOCK_MS = 50;
  * answers. The process belongs to the connection: when one ends, so does the other.
  */
 export async function connectOwnedHttp(
-  deps: HttpDeps & { readonly launch: Launch; readonly reaper: Reaper },
+  deps: HttpDeps & { readonly launch: Launch; readonly reaper: Reaper; readonly connect: Connect },
 ): Promise<Connection> {
   const child = startChild(deps.launch, deps.reaper, deps.events.onStderr);
   // Nobody reads what such a server prints, and a full pipe would stop it.
@@ -29,7 +32,7 @@ export async function connectOwnedHttp(
     void child.stop({ byInput: false });
   };
   try {
-    const connection = await knock({ ...deps, events: { ...deps.events, onLost } }, () => how);
+    const connection = await knock(deps.connect, { ...deps, events: { ...deps.events, onLost } }, () => how);
     // What has no process any more is not asked again.
     void gone.then(() => connection.close());
     return {
@@ -53,10 +56,10 @@ export async function connectOwnedHttp(
   }
 }
 
-async function knock(deps: HttpDeps, gone: () => string | undefined): Promise<Connection> {
+async function knock(connect: Connect, deps: HttpDeps, gone: () => string | undefined): Promise<Connection> {
   for (;;) {
     try {
-      return await connectHttp(deps);
+      return await connect(deps);
     } catch (error) {
       const how = gone();
       if (how !== undefined) throw new UnavailableError(how);

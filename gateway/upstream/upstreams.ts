@@ -8,9 +8,10 @@ import type { ClientDescription, Connection, ConnectionEvents } from './connecti
 import type { Dispatchers } from './dispatcher.ts';
 import { UnavailableError } from './errors.ts';
 import { buildLaunch, type LaunchContext } from './launch.ts';
-import { connectOwnedHttp } from './owned-http.ts';
+import { connectOwnedHttp, type Connect } from './owned-http.ts';
 import { createOwned } from './owned.ts';
 import type { Reaper } from './reaper.ts';
+import { connectSse } from './sse.ts';
 import { connectStdio } from './stdio.ts';
 import { connectHttp, type HttpDeps } from './streamable-http.ts';
 import { Supervisor } from './supervisor.ts';
@@ -98,7 +99,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       return owned.open({ ...events, onStderr }, limit, (tracked, signal) =>
         server.url === undefined
           ? connect(server, deps, { client, events: tracked, signal })
-          : connectHttp(httpDeps(server, server.url, deps, { client, events: tracked, signal })),
+          : overHttp(server)(httpDeps(server, server.url, deps, { client, events: tracked, signal })),
       );
     },
     refresh: async () => {
@@ -124,8 +125,12 @@ async function connect(server: ServerConfig, deps: UpstreamsDeps, attempt: Attem
   }
   const http = httpDeps(server, server.url, deps, attempt);
   return server.command === undefined
-    ? connectHttp(http)
-    : connectOwnedHttp({ ...http, reaper, launch: buildLaunch(server, launch) });
+    ? overHttp(server)(http)
+    : connectOwnedHttp({ ...http, reaper, launch: buildLaunch(server, launch), connect: overHttp(server) });
+}
+
+function overHttp({ transport }: ServerConfig): Connect {
+  return transport === 'sse' ? connectSse : connectHttp;
 }
 
 function httpDeps(server: ServerConfig, url: string, deps: UpstreamsDeps, attempt: Attempt): HttpDeps {
