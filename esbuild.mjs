@@ -34,8 +34,10 @@ async function buildAll() {
   const bundles = await Promise.all([
     build({
       ...esmNode,
-      entryPoints: ['gateway/main.ts'],
-      outfile: `${out}/gateway.js`,
+      entryPoints: { gateway: 'gateway/main.ts' },
+      outdir: out,
+      splitting: true,
+      chunkNames: 'chunk-[name]-[hash]',
       define: { TOOLGATE_VERSION: JSON.stringify(version) },
     }),
     build({

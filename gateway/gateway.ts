@@ -14,6 +14,7 @@ import { createPerimeter } from './http/perimeter.ts';
 import { createHttpServer } from './http/server.ts';
 import { createIdentity } from './identity/identity.ts';
 import type { Sharing } from './identity/sharing.ts';
+import { createContextCost, type CountTokens } from './mcp/context-cost.ts';
 import { createDispatch } from './mcp/dispatch.ts';
 import { withDiscovery } from './mcp/discovery.ts';
 import { createViews } from './mcp/scope.ts';
@@ -147,6 +148,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     decide,
     catalog,
     search,
+    contextCost: createContextCost(views, loadTokenizer),
     pipeline,
     upstreams,
     activity,
@@ -200,6 +202,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
       await activity.flush();
     },
   };
+}
+
+/** A chunk of its own in the built program: its tables take memory that only who asks should spend. */
+async function loadTokenizer(): Promise<CountTokens> {
+  const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
+  return countTokens;
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

@@ -5,6 +5,7 @@ import { call, type CallOptions } from './cli/call.ts';
 import { CliError } from './cli/cli-error.ts';
 import { exportTo } from './cli/export.ts';
 import { printJson } from './cli/print.ts';
+import { context } from './cli/context.ts';
 import { search, type SearchOptions } from './cli/search.ts';
 import { serve, type ServeOptions } from './cli/serve.ts';
 import { serveIpc } from './cli/serve-ipc.ts';
@@ -133,6 +134,14 @@ function commands(): Command {
     .addOption(bearer())
     .addOption(json())
     .action((words: string[], options: SearchOptions) => search(words, options));
+
+  root
+    .command('context')
+    .description("show how many tokens of a model's context the tools of a running gateway take")
+    .addOption(address())
+    .addOption(bearer())
+    .addOption(json())
+    .action(context);
 
   root
     .command('version')

@@ -8,6 +8,7 @@ import type { RegistryEvent } from '../contract/registry.ts';
 import { searchQuerySchema } from '../contract/search.ts';
 import type { Principal } from '../identity/principal.ts';
 import { tokenViews } from '../identity/token-views.ts';
+import type { ContextCost } from '../mcp/context-cost.ts';
 import type { Call, Pipeline, RefusalReason } from '../pipeline/call.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import { searchResponse, type Search } from '../registry/search.ts';
@@ -25,6 +26,7 @@ export interface AdminDeps {
   readonly decide: Decide;
   readonly catalog: Catalog;
   readonly search: Search;
+  readonly contextCost: ContextCost;
   readonly pipeline: Pipeline;
   readonly upstreams: Upstreams;
   readonly activity: ActivityStore;
@@ -74,6 +76,10 @@ export function createAdminApp(deps: AdminDeps): Express {
       await deps.catalog.settled(deps.catalog.servers(principal).map(({ id }) => id));
       res.json(searchResponse(deps.search(principal, q), limit));
     }),
+  );
+  app.get(
+    '/api/v1/context',
+    anyone(async (_req, res, principal) => void res.json(await deps.contextCost(principal))),
   );
   app.get(
     '/api/v1/events',

@@ -67,6 +67,7 @@ export function withDiscovery(views: Views, search: Search): Views {
 function discoveryView(view: View, principal: Principal, search: Search): View {
   return {
     ...view,
+    tools: TOOLS,
     payloads: { ...view.payloads, 'tools/list': PAYLOAD },
     discover: (params) => {
       const given = params['arguments'] ?? {};

@@ -1,6 +1,10 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
+import * as z from 'zod';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { contextResponseSchema } from '../../gateway/contract/context.ts';
+import { toolgate } from '../support/cli.ts';
 import { CALCULATOR, configOf, EVERYTHING } from '../support/configs.ts';
 import { startGateway, type RunningGateway } from '../support/gateway.ts';
 import { freePort } from '../support/ports.ts';
@@ -98,4 +102,35 @@ describe('P179 an agent discovers tools', () => {
     expect((await client.listPrompts()).prompts.length).toBeGreaterThan(0);
     await expect(connect('/mcp/_discover/nowhere')).rejects.toThrow();
   });
+});
+
+/** The definitions as they were sent: the SDK's own schema puts their keys into another order. */
+const asListed = z.object({ tools: z.array(z.custom<Record<string, unknown>>()) });
+
+it('the tokens that each address costs a model are measured, and shown by API and command line', async () => {
+  const headers = { authorization: `Bearer ${gateway.token}` };
+  const answer = await fetch(`${gateway.address}/api/v1/context`, { headers });
+  const { addresses, discovery } = contextResponseSchema.parse(await answer.json());
+  expect(addresses.map(({ path }) => path)).toEqual([
+    '/mcp',
+    '/mcp/common',
+    '/mcp/common/calculator-mcp',
+    '/mcp/common/everything-mcp',
+  ]);
+  for (const { path, tools, tokens } of [...addresses, { path: '/mcp/_discover', ...discovery }]) {
+    const client = await connect(path);
+    const { tools: listed } = await client.request({ method: 'tools/list' }, asListed);
+    expect(tools, path).toBe(listed.length);
+    const texts = listed.map(({ name, description, inputSchema }) =>
+      JSON.stringify({ name, description, parameters: inputSchema }),
+    );
+    expect(tokens, path).toBe(texts.reduce((sum, text) => sum + countTokens(text), 0));
+  }
+  expect(discovery.tokens).toBeLessThan((addresses[0]?.tokens ?? 0) / 2);
+
+  const { stdout, code } = await toolgate(['context', '--url', gateway.address], {
+    TOOLGATE_TOKEN: gateway.token,
+  });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(new RegExp(`/mcp/_discover… +3 +${discovery.tokens}\\b`));
 });
