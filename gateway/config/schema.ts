@@ -52,6 +52,8 @@ export const serverSchema = z
     /** Consent to reach this server on a loopback, private or link-local address. */
     allowPrivateAddress: z.boolean().default(false),
     timeouts: timeoutsSchema,
+    /** The era to speak; found out by asking the server when `auto`. */
+    protocol: z.enum(['auto', 'legacy', 'modern']).default('auto'),
     tools: z.array(toolRuleSchema).default([]),
     /** What holds for a tool that no rule in `tools` matches. */
     unlistedTools: effectSchema.default('allow'),

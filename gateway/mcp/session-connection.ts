@@ -111,7 +111,7 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
     pool.makeRoom();
     pool.open.add(slot);
     let lost: string | undefined;
-    const events: Omit<ConnectionEvents, 'onStderr'> = {
+    const events: Omit<ConnectionEvents, 'onStderr' | 'onWarning'> = {
       ...relay(session.streams),
       onLost: (reason) => {
         lost = reason;

@@ -60,6 +60,8 @@ export interface KnownServer
     Pick<ServerStatus, 'declared' | 'instructions'>,
     Required<Pick<ServerStatus, 'serverInfo' | 'protocolVersion' | 'listedAt'>> {
   readonly capabilities: Capabilities;
+  /** When it last kept silent or ended on being asked for its era; ms since the epoch. */
+  readonly shyAt?: number;
 }
 
 /** A registered server: its configuration, what it offers and how it is. */

@@ -18,6 +18,7 @@ const fileSchema = z.strictObject({
     instructions: z.string().optional(),
     declared: z.record(z.string(), z.unknown()),
     listedAt: z.number(),
+    shyAt: z.number().optional(),
     capabilities: z.strictObject({
       tools: z.array(listedSchema),
       resources: z.array(listedSchema),

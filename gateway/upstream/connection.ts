@@ -17,15 +17,17 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** What a server said at `initialize`. */
+/** What a server said at `initialize` or `server/discover`. */
 export interface Handshake {
   readonly protocolVersion: string;
   readonly serverInfo: { readonly name: string; readonly version: string };
   readonly capabilities: JsonObject;
   readonly instructions?: string;
+  /** When the server last kept silent or ended on being asked `server/discover`; ms since the epoch. */
+  readonly shyAt?: number;
 }
 
-/** Who connects, as a server is told at `initialize`. */
+/** Who connects, as a server is told. */
 export interface ClientDescription {
   /** The gateway's version. */
   readonly version: string;
@@ -40,11 +42,20 @@ export interface ConnectionEvents extends ServerMessages {
   /** The connection is gone, in words; nothing more will come. Not called after `close`. */
   readonly onLost: (reason: string) => void;
   readonly onStderr: (line: string) => void;
+  /** What is wrong with the server and worth telling an administrator. */
+  readonly onWarning: (words: string) => void;
 }
 
 /** The revisions of the legacy era, newest first. */
 export const PROTOCOL_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
 export const LATEST_PROTOCOL_VERSION = PROTOCOL_VERSIONS[0];
+/** The revision of the modern era. */
+export const MODERN_VERSION = '2026-07-28';
+
+/** The era of the revision that is spoken with a server. */
+export function eraOf(protocolVersion: string | undefined): Era {
+  return protocolVersion === MODERN_VERSION ? 'modern' : 'legacy';
+}
 
 /** The `initialize` exchange (MCP 2025-11-25, Lifecycle). */
 export async function initialize(
@@ -61,12 +72,18 @@ export async function initialize(
     },
     { signal },
   );
-  const { protocolVersion, serverInfo, capabilities, instructions } = result;
+  const { protocolVersion } = result;
   if (typeof protocolVersion !== 'string' || !PROTOCOL_VERSIONS.some((known) => known === protocolVersion)) {
     throw new UnavailableError(
       `the server wants protocol version ${String(protocolVersion)}, which is not supported`,
     );
   }
+  return readHandshake(protocolVersion, result);
+}
+
+/** What a server says of itself in its first answer, of either era. */
+export function readHandshake(protocolVersion: string, result: JsonObject): Handshake {
+  const { serverInfo, capabilities, instructions } = result;
   const info = isJsonObject(serverInfo) ? serverInfo : {};
   return {
     protocolVersion,

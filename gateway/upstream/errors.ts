@@ -1,3 +1,5 @@
+import type { JsonObject } from '../contract/json.ts';
+
 /** A JSON-RPC error that an upstream server answered, kept as it is. */
 export class JsonRpcError extends Error {
   readonly code: number;
@@ -16,6 +18,20 @@ export class UnavailableError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'UnavailableError';
+  }
+}
+
+/** The server answered a request with an HTTP status that refuses it. */
+export class HttpStatusError extends UnavailableError {
+  readonly statusCode: number;
+  /** The JSON-RPC error in the body, where there is one. */
+  readonly rpc: JsonObject | undefined;
+
+  constructor(message: string, statusCode: number, rpc?: JsonObject) {
+    super(message);
+    this.name = 'HttpStatusError';
+    this.statusCode = statusCode;
+    this.rpc = rpc;
   }
 }
 

@@ -36,7 +36,9 @@ export async function connectOwnedHttp(
     // What has no process any more is not asked again.
     void gone.then(() => connection.close());
     return {
-      era: connection.era,
+      get era() {
+        return connection.era;
+      },
       get handshake() {
         return connection.handshake;
       },

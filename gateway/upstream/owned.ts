@@ -38,7 +38,9 @@ export function createOwned(): Owned {
       closing.signal.throwIfAborted();
       const connection = await connect({ ...events, onLost }, AbortSignal.any([timeout, closing.signal]));
       tracked = {
-        era: connection.era,
+        get era() {
+          return connection.era;
+        },
         get handshake() {
           return connection.handshake;
         },

@@ -21,6 +21,8 @@ export interface Transport {
    */
   send(message: JsonObject, signal: AbortSignal): Promise<boolean>;
   close(): Promise<void>;
+  /** True where the end of a request's exchange tells the server that it is cancelled. */
+  readonly cancelsByEnding?: boolean;
 }
 
 /** How long a message that has no answer may take to be taken. */
@@ -31,6 +33,8 @@ interface Pending {
   readonly reject: (error: unknown) => void;
   readonly onProgress: RequestOptions['onProgress'];
   readonly related: ServerMessages | undefined;
+  /** It is a subscription: the server itself may end it with a notification. */
+  readonly listens: boolean;
 }
 
 /** How many requests of a server may wait for an answer at once. */
@@ -67,6 +71,7 @@ export class Peer {
       const id = this.nextId++;
       const onAbort = (): void => {
         this.settle(id)?.reject(signal.reason);
+        if (this.transport.cancelsByEnding === true) return;
         void this.notify('notifications/cancelled', { requestId: id }).catch(() => undefined);
       };
       const done = (): void => signal.removeEventListener('abort', onAbort);
@@ -82,6 +87,7 @@ export class Peer {
         },
         onProgress,
         related,
+        listens: method === 'subscriptions/listen',
       });
       const sent = onProgress ? withProgressToken(params, id) : params;
       this.transport
@@ -111,8 +117,8 @@ export class Peer {
     const { id, method } = message;
     if (typeof method === 'string') {
       const params = isJsonObject(message['params']) ? message['params'] : {};
-      const taker =
-        (streamOf === undefined ? undefined : this.pending.get(streamOf)?.related) ?? this.messages;
+      const request = streamOf ?? subscriptionOf(params);
+      const taker = (request === undefined ? undefined : this.pending.get(request)?.related) ?? this.messages;
       if (id === undefined) this.notified(method, params, taker);
       else this.answer(id, method, params, taker);
       return;
@@ -141,7 +147,10 @@ export class Peer {
 
   private notified(method: string, params: JsonObject, taker: ServerMessages): void {
     if (method === 'notifications/cancelled') {
-      this.asked.get(params['requestId'])?.abort(new Error('the server took the request back'));
+      const { requestId } = params;
+      this.asked.get(requestId)?.abort(new Error('the server took the request back'));
+      if (typeof requestId === 'number' && this.pending.get(requestId)?.listens === true)
+        this.settle(requestId)?.reject(new UnavailableError('the server ended the subscription'));
       return;
     }
     if (method !== 'notifications/progress') return taker.onNotification(method, params);
@@ -177,6 +186,13 @@ export class Peer {
         if (!cancel.signal.aborted) reply(body);
       });
   }
+}
+
+/** The id of the subscription that a notification came of (MCP 2026-07-28, Subscriptions). */
+function subscriptionOf(params: JsonObject): number | undefined {
+  const meta = params['_meta'];
+  const id = isJsonObject(meta) ? meta['io.modelcontextprotocol/subscriptionId'] : undefined;
+  return typeof id === 'number' ? id : undefined;
 }
 
 function asRpcError(error: unknown): JsonObject {

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { parseJson, type JsonObject } from '../contract/json.ts';
 import { describeError, UnavailableError } from './errors.ts';
 import { discard, exchange, type JsonResponse, type StreamResponse } from './http-exchange.ts';
-import type { HttpTarget } from './http-transport.ts';
+import type { HttpTarget } from './http-wire.ts';
 import type { Transport } from './peer.ts';
 
 /** The longest event, and the longest answer to a POST, in bytes. */

@@ -1,16 +1,27 @@
 import type { Writable } from 'node:stream';
 import { parseJson, type JsonObject } from '../contract/json.ts';
 import { startChild } from './child.ts';
-import { initialize, type ClientDescription, type Connection, type ConnectionEvents } from './connection.ts';
+import {
+  initialize,
+  type ClientDescription,
+  type Connection,
+  type ConnectionEvents,
+  type Era,
+} from './connection.ts';
 import { UnavailableError } from './errors.ts';
 import type { Launch } from './launch.ts';
 import { LineReader } from './lines.ts';
+import { LogRoute } from './log-route.ts';
+import { listChanges, modernRequest } from './modern.ts';
+import { discoverServer, negotiate, type Approach } from './negotiation.ts';
 import { Peer, type Transport } from './peer.ts';
 import type { Reaper } from './reaper.ts';
+import { subscribe } from './subscription.ts';
 
 export interface StdioDeps {
   readonly launch: Launch;
   readonly reaper: Reaper;
+  readonly approach: Approach;
   readonly client: ClientDescription;
   readonly events: ConnectionEvents;
   /** Bounds the start and the handshake. */
@@ -18,13 +29,46 @@ export interface StdioDeps {
 }
 
 /**
- * Starts a server's process and speaks MCP over its standard input and output (MCP 2025-11-25, Transports,
- * stdio). The process belongs to the connection: when one ends, so does the other.
+ * Starts a server's process and speaks MCP over its standard input and output, in the server's era (MCP 2026-07-28
+ * and 2025-11-25, Transports, stdio). The process belongs to the connection: when one ends, so does the other. A
+ * process that ends when it is asked for its era, or has committed itself to another than turns out to be the right
+ * one, is started once more.
  */
 export async function connectStdio(deps: StdioDeps): Promise<Connection> {
-  const child = startChild(deps.launch, deps.reaper, deps.events.onStderr);
+  const { approach, signal } = deps;
+  try {
+    return await start(deps);
+  } catch (error) {
+    if (!(error instanceof StartAgain) || signal.aborted) throw error;
+    const { memory } = approach;
+    if (error.as === 'modern') return await start({ ...deps, approach: { protocol: 'modern', memory } });
+    memory.shyAt = Date.now();
+    try {
+      return await start(deps);
+    } catch (failure) {
+      // It was not the question that ended it.
+      memory.shyAt = undefined;
+      throw failure;
+    }
+  }
+}
+
+class StartAgain extends UnavailableError {
+  readonly as: Era;
+
+  constructor(as: Era, message: string) {
+    super(message);
+    this.as = as;
+  }
+}
+
+async function start(deps: StdioDeps): Promise<Connection> {
+  const { approach, client, events, signal } = deps;
+  const child = startChild(deps.launch, deps.reaper, events.onStderr);
   const transport: Transport = { send: batchedWriter(child.stdin), close: child.stop };
-  const peer = new Peer(transport, deps.events);
+  const logs = new LogRoute();
+  const peer = new Peer(transport, logs.before(events));
+  let ended: string | undefined;
   let closing = false;
 
   const lines = new LineReader(
@@ -36,29 +80,60 @@ export async function connectStdio(deps: StdioDeps): Promise<Connection> {
     },
   );
   child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
+  const over = new AbortController();
   void child.gone.then((how) => {
-    peer.end(new UnavailableError(`the server's process ${how}`));
-    if (!closing) deps.events.onLost(`the server's process ${how}`);
+    ended = `the server's process ${how}`;
+    over.abort();
+    peer.end(new UnavailableError(ended));
+    if (!closing) events.onLost(ended);
   });
 
+  const opening = { asking: false };
   try {
-    const handshake = await initialize(peer, deps.client, deps.signal);
-    await peer.notify('notifications/initialized');
+    const { era, handshake, late } = await negotiate(
+      approach,
+      {
+        discover: (until) => {
+          opening.asking = true;
+          return discoverServer(peer, client, until);
+        },
+        initialize: async (until) => {
+          opening.asking = false;
+          const said = await initialize(peer, client, until);
+          await peer.notify('notifications/initialized');
+          return said;
+        },
+      },
+      signal,
+    );
+    if (late === true) throw new StartAgain('modern', 'the server turned out to be of the modern era');
+    const connection = era === 'legacy' ? legacyRequest(peer) : logs.following(modernRequest(peer, client));
+    const changes = era === 'legacy' ? undefined : listChanges(handshake);
+    const subscriber = { onNotification: events.onNotification, onResumed: events.onRenewed };
+    if (changes !== undefined) void subscribe(connection, changes, subscriber, over.signal);
     return {
-      era: 'legacy',
+      era,
       handshake,
-      request: (method, params, options) => peer.request(method, params, options),
+      request: connection,
       notify: (method, params) => peer.notify(method, params),
       close: () => {
         closing = true;
+        over.abort();
         return child.stop();
       },
     };
   } catch (error) {
     closing = true;
+    const how = ended;
     await child.stop();
+    if (how !== undefined && opening.asking && approach.protocol === 'auto')
+      throw new StartAgain('legacy', how);
     throw error;
   }
+}
+
+function legacyRequest(peer: Peer): Connection['request'] {
+  return (method, params, options) => peer.request(method, params, options);
 }
 
 /** How much may wait for a server that does not read, in bytes. */

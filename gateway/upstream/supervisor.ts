@@ -90,7 +90,7 @@ export class Supervisor {
     this.change({ state: 'stopped' });
   }
 
-  private recall({ capabilities, ...said }: KnownServer): void {
+  private recall({ capabilities, shyAt: _memory, ...said }: KnownServer): void {
     this.status = { ...this.status, ...said };
     this.capabilities = capabilities;
   }
@@ -143,6 +143,7 @@ export class Supervisor {
         this.stderrTail.push(line);
         if (this.stderrTail.length > STDERR_LINES) this.stderrTail.shift();
       },
+      onWarning: (words) => this.deps.log.warn(words),
     };
   }
 
@@ -170,7 +171,8 @@ export class Supervisor {
     if (problems.length === 0) {
       const listedAt = Date.now();
       this.status = { ...this.status, listedAt };
-      this.deps.onListed?.({ ...saidOf(connection), listedAt, capabilities });
+      const { shyAt } = connection.handshake;
+      this.deps.onListed?.({ ...saidOf(connection), listedAt, capabilities, ...(shyAt && { shyAt }) });
     }
     this.change(
       problems.length === 0 ? { state: 'ready' } : { state: 'degraded', lastError: problems.join('; ') },
@@ -194,9 +196,7 @@ export class Supervisor {
   }
 }
 
-function saidOf({
-  handshake,
-}: Connection): Pick<KnownServer, 'serverInfo' | 'protocolVersion' | 'declared' | 'instructions'> {
+function saidOf({ handshake }: Connection): Omit<KnownServer, 'listedAt' | 'capabilities' | 'shyAt'> {
   const { serverInfo, protocolVersion, capabilities, instructions } = handshake;
   return { serverInfo, protocolVersion, declared: capabilities, ...(instructions && { instructions }) };
 }

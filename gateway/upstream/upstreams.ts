@@ -8,6 +8,7 @@ import type { ClientDescription, Connection, ConnectionEvents } from './connecti
 import type { Dispatchers } from './dispatcher.ts';
 import { UnavailableError } from './errors.ts';
 import { buildLaunch, type LaunchContext } from './launch.ts';
+import type { Approach } from './negotiation.ts';
 import { connectOwnedHttp, type Connect } from './owned-http.ts';
 import { createOwned } from './owned.ts';
 import type { Reaper } from './reaper.ts';
@@ -30,7 +31,7 @@ export interface Upstreams {
   open(
     serverId: string,
     capabilities: JsonObject,
-    events: Omit<ConnectionEvents, 'onStderr'>,
+    events: Omit<ConnectionEvents, 'onStderr' | 'onWarning'>,
   ): Promise<Connection>;
   refresh(): Promise<void>;
   /** Called when a server's state, or what it offers, changes. */
@@ -59,6 +60,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
   const listeners: (() => void)[] = [];
   const supervisors = new Map<string, Supervisor>();
   const servers = new Map<string, ServerConfig>();
+  const approaches = new Map<string, Approach>();
   const owned = createOwned();
   for (const group of deps.config.groups) {
     for (const server of group.servers) {
@@ -67,15 +69,18 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       servers.set(id, server);
       const client = { version: deps.gatewayVersion, capabilities: {} };
       const print = fingerprint(server);
+      const known = deps.catalogStore.find(id, print);
+      const approach = { protocol: server.protocol, memory: { shyAt: known?.shyAt } };
+      approaches.set(id, approach);
       supervisors.set(
         id,
         new Supervisor({
-          connect: (events, signal) => connect(server, deps, { client, events, signal }),
+          connect: (events, signal) => connect(server, deps, { approach, client, events, signal }),
           connectTimeoutMs: server.timeouts.connect,
           log: deps.log.child({ server: id }),
           onChange: () => listeners.forEach((listener) => listener()),
-          known: deps.catalogStore.find(id, print),
-          onListed: (known) => deps.catalogStore.keep(id, print, known),
+          known,
+          onListed: (listed) => deps.catalogStore.keep(id, print, listed),
         }),
       );
     }
@@ -89,17 +94,24 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     open: async (id, capabilities, events) => {
       const server = servers.get(id);
       const supervisor = supervisors.get(id);
-      if (server === undefined || supervisor === undefined)
+      const approach = approaches.get(id);
+      if (server === undefined || supervisor === undefined || approach === undefined)
         throw new UnavailableError('the server is disabled');
       // Of a server that listens on its own address there is one process, and the supervisor owns it.
       if (server.url !== undefined && server.command !== undefined) await supervisor.connected();
       const client = { version: deps.gatewayVersion, capabilities };
       const { connect: limit } = server.timeouts;
-      const onStderr = (line: string): void => deps.log.debug({ server: id, line }, 'stderr');
-      return owned.open({ ...events, onStderr }, limit, (tracked, signal) =>
+      const log = deps.log.child({ server: id });
+      const told = {
+        onStderr: (line: string): void => log.debug({ line }, 'stderr'),
+        onWarning: (words: string): void => log.warn(words),
+      };
+      return owned.open({ ...events, ...told }, limit, (tracked, signal) =>
         server.url === undefined
-          ? connect(server, deps, { client, events: tracked, signal })
-          : overHttp(server)(httpDeps(server, server.url, deps, { client, events: tracked, signal })),
+          ? connect(server, deps, { approach, client, events: tracked, signal })
+          : overHttp(server)(
+              httpDeps(server, server.url, deps, { approach, client, events: tracked, signal }),
+            ),
       );
     },
     refresh: async () => {
@@ -113,6 +125,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 }
 
 interface Attempt {
+  readonly approach: Approach;
   readonly client: ClientDescription;
   readonly events: ConnectionEvents;
   readonly signal: AbortSignal;

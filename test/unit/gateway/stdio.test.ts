@@ -51,12 +51,14 @@ async function connect(
   const connection = await connectStdio({
     launch,
     reaper,
+    approach: { protocol: 'legacy', memory: {} },
     client: { version: '1', capabilities: {} },
     signal,
     events: {
       onNotification: () => undefined,
       onRenewed: () => undefined,
       onLost: (reason) => void lost.push(reason),
+      onWarning: () => undefined,
       onStderr: (line) => void stderr.push(line),
     },
   });

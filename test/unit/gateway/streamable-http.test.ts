@@ -35,6 +35,7 @@ async function connect(
     url: world.url,
     headers,
     dispatcher,
+    approach: { protocol: 'legacy', memory: {} },
     client: { version: '9.9.9', capabilities: {} },
     signal,
     events: {
@@ -42,6 +43,7 @@ async function connect(
       onRenewed: () => (renewed += 1),
       onLost: (reason) => void lost.push(reason),
       onStderr: () => undefined,
+      onWarning: () => undefined,
     },
   });
   open.push(connection);
