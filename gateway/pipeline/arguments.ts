@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { RE2JS } from 're2js';
 import { isJsonObject } from '../contract/json.ts';
 
 /** Checks tool arguments against a tool's JSON Schema. */
@@ -32,6 +33,30 @@ export function createArgumentValidator(): ArgumentValidator {
   };
 }
 
+/**
+ * A server chooses the patterns of its schemas and a caller the text: by backtracking the two could stop the gateway,
+ * so a pattern runs in an engine whose time grows with the text's length alone. What no such engine can do,
+ * lookaround and back-references, is left for the server to check.
+ */
+const linearTime = Object.assign(
+  (pattern: string, flags: string): { test(text: string): boolean; toString(): string } => {
+    // Ajv keeps one of each by what it is as a string. A pattern that is none is an error of the schema.
+    const text = new RegExp(pattern, flags).toString();
+    return { test: compilePattern(pattern), toString: () => text };
+  },
+  // What compiled validators would be written out with; none are.
+  { code: 'linearTime' },
+);
+
+function compilePattern(pattern: string): (text: string) => boolean {
+  try {
+    const compiled = RE2JS.compile(RE2JS.translateRegExp(pattern));
+    return (text) => compiled.test(text);
+  } catch {
+    return () => true;
+  }
+}
+
 const OPTIONS: Options = {
   strict: false,
   // `required: ["constructor"]` is not met by what every object inherits.
@@ -40,6 +65,7 @@ const OPTIONS: Options = {
   validateFormats: false,
   addUsedSchema: false,
   logger: false,
+  code: { regExp: linearTime },
 };
 
 interface Compilers {

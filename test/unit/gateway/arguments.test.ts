@@ -44,6 +44,35 @@ describe('P26 arguments', () => {
     expect(check(schema, { rows: [{ id: 1 }, { id: 1.5 }] })).toBe('rows.1.id must be integer');
   });
 
+  it.each([
+    ['^[a-z]{2}-\\d+$', 'ab-12', 'ab-1x'],
+    ['^\\w+([.-]\\w+)*@\\w+(\\.\\w+)+$', 'a.b@example.com', 'a.b@example'],
+    ['\\.(png|jpe?g)$', 'a.jpeg', 'a.gif'],
+    ['^\\u00e9t\\u00e9\\/$', 'été/', 'ete/'],
+    ['^\\p{Lu}', 'Éa', 'éa'],
+  ])('match the pattern %s as JSON Schema has it', (pattern, good, bad) => {
+    const schema = { type: 'object', properties: { a: { type: 'string', pattern } } };
+    expect(check(schema, { a: good })).toBeUndefined();
+    expect(check(schema, { a: bad })).toMatch(/^a must match pattern/);
+  });
+
+  it('cannot stop the gateway with a pattern that backtracks for ever', () => {
+    const schema = { type: 'object', properties: { a: { type: 'string', pattern: '^(a+)+$' } } };
+    expect(check(schema, { a: `${'a'.repeat(50_000)}!` })).toMatch(/^a must match pattern/);
+  });
+
+  it('have each field its own pattern', () => {
+    const field = (pattern: string): object => ({ type: 'string', pattern });
+    const schema = { type: 'object', properties: { a: field('^a'), b: field('^b') } };
+    expect(check(schema, { a: 'a', b: 'b' })).toBeUndefined();
+    expect(check(schema, { a: 'a', b: 'a' })).toMatch(/^b must match pattern/);
+  });
+
+  it('are not held to a pattern that needs backtracking: the server checks it', () => {
+    const schema = { type: 'object', properties: { a: { type: 'string', pattern: '^(?=.*[0-9])x' } } };
+    expect(check(schema, { a: 'no' })).toBeUndefined();
+  });
+
   it('are never changed: no default is filled in, no type coerced, no field dropped', () => {
     const value = { n: 1, extra: true };
     const schema = {
