@@ -8,6 +8,7 @@ import type { ExportBundle } from './contract/admin.ts';
 import { createAdminApp } from './http/admin.ts';
 import { createAgentRoutes } from './http/agent.ts';
 import { createConsole } from './http/console.ts';
+import { createLegacyMcp } from './http/mcp-legacy.ts';
 import { createMcpRoutes } from './http/mcp.ts';
 import { createModelRoutes } from './http/models.ts';
 import { createPerimeter } from './http/perimeter.ts';
@@ -128,7 +129,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const perimeter = createPerimeter(identity, port);
   const search = createSearch(catalog);
   const views = withDiscovery(createViews(catalog), search);
-  const mcp = createMcpRoutes({
+  const legacy = createLegacyMcp({
     views,
     catalog,
     sessions: createSessions(now),
@@ -141,6 +142,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     }),
     gatewayVersion: version,
   });
+  const mcp = createMcpRoutes(legacy);
   const agentRoutes = createAgentRoutes({ agent });
   const modelRoutes = createModelRoutes({ models });
   const admin = createAdminApp({

@@ -1,75 +1,38 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../identity/principal.ts';
-import { isJsonObject } from '../contract/json.ts';
-import type { Dispatch } from '../mcp/dispatch.ts';
-import { initializeResult, negotiate } from '../mcp/handshake.ts';
-import {
-  CODES,
-  errorText,
-  readMessage,
-  resultText,
-  type Incoming,
-  type Reply,
-  type RequestId,
-} from '../mcp/jsonrpc.ts';
-import type { ListMethod, Scope, Views } from '../mcp/scope.ts';
-import type { Session, Sessions } from '../mcp/sessions.ts';
-import type { Catalog } from '../registry/catalog.ts';
-import { newTraceId } from '../telemetry/trace.ts';
-import { PROTOCOL_VERSIONS } from '../upstream/connection.ts';
+import { CODES, readMessage, type Incoming, type Reply } from '../mcp/jsonrpc.ts';
+import type { Scope } from '../mcp/scope.ts';
 import { BodyError, readBody } from './body.ts';
-import { createOutlet } from './event-stream.ts';
-import { sendJsonText, sendProblem, serverTiming } from './respond.ts';
+import { rpcError, type HttpExchange, type Posted } from './mcp-exchange.ts';
+import type { LegacyMcp } from './mcp-legacy.ts';
+import { sendProblem } from './respond.ts';
 
 const BODY_LIMIT = 16 * 1024 * 1024;
-const MAX_IN_FLIGHT = 256;
-/** A call that takes longer than this gets an event stream, which can be resumed when it breaks. */
-const STREAM_AFTER_MS = 10_000;
 
-export interface McpDeps {
-  readonly views: Views;
-  readonly sessions: Sessions;
-  readonly dispatch: Dispatch;
-  readonly catalog: Catalog;
-  readonly gatewayVersion: string;
-}
-
-/** Serves `/mcp`, `/mcp/{group}` and `/mcp/{group}/{server}`. */
+/** Serves `/mcp`, `/mcp/{group}` and `/mcp/{group}/{server}`, and the same under `/mcp/_discover`. */
 export interface McpRoutes {
   /** False when the path is none of these. */
   handle(req: IncomingMessage, res: ServerResponse, principal: Principal, path: string): Promise<boolean>;
   close(): void;
 }
 
-/** Streamable HTTP towards clients of the legacy era (MCP 2025-11-25, Transports). */
-export function createMcpRoutes(deps: McpDeps): McpRoutes {
-  const { sessions, views, catalog } = deps;
-  const stopListening = catalog.onChange(() => announce(sessions, views));
+/** Streamable HTTP at the MCP addresses. Each request says by itself which era it speaks. */
+export function createMcpRoutes(legacy: LegacyMcp): McpRoutes {
   return {
     handle: async (req, res, principal, path) => {
       const scope = scopeOf(path);
       if (scope === undefined) return false;
-      const exchange = { deps, req, res, principal, scope, path };
-      if (req.method === 'POST') await post(exchange);
-      else if (req.method === 'GET') openStream(exchange);
-      else if (req.method === 'DELETE') endSession(exchange);
+      const exchange: HttpExchange = { req, res, principal, scope, path };
+      if (req.method === 'POST') {
+        const posted = await read(req, res);
+        if (posted !== undefined) await legacy.post(exchange, posted);
+      } else if (req.method === 'GET') legacy.openStream(exchange);
+      else if (req.method === 'DELETE') legacy.endSession(exchange);
       else sendProblem(res, 405, 'MCP takes POST, GET and DELETE', {}, { allow: 'POST, GET, DELETE' });
       return true;
     },
-    close: () => {
-      stopListening();
-      sessions.close();
-    },
+    close: () => legacy.close(),
   };
-}
-
-interface HttpExchange {
-  readonly deps: McpDeps;
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  readonly principal: Principal;
-  readonly scope: Scope;
-  readonly path: string;
 }
 
 /** No group's name: those start with a letter or digit. */
@@ -87,243 +50,22 @@ function scopeOf(path: string): Scope | undefined {
     : { kind: 'server', group, server, ...mode };
 }
 
-async function post(exchange: HttpExchange): Promise<void> {
-  const { req, res, deps, principal, scope, path } = exchange;
+/** Reads the one message of a POST; undefined when it was none, and was answered so. */
+async function read(
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<Posted<Incoming | Reply> | undefined> {
   const began = performance.now();
-  const version = req.headers['mcp-protocol-version'];
-  let bytes: number;
-  let message: Incoming | Reply | undefined;
   try {
     const body = await readBody(req, BODY_LIMIT);
-    bytes = body.length;
-    message = readMessage(JSON.parse(body.toString('utf8')));
+    const message = readMessage(JSON.parse(body.toString('utf8')));
+    if (message !== undefined) return { message, bytes: body.length, began };
+    const words = 'the body is not one JSON-RPC 2.0 message; batches are not supported';
+    rpcError(res, 400, null, CODES.invalidRequest, words);
   } catch (error) {
-    const status = error instanceof BodyError ? error.status : 400;
-    rpcError(
-      res,
-      status,
-      null,
-      CODES.parseError,
-      error instanceof BodyError ? error.message : 'the body is not JSON',
-    );
-    return;
+    const refused = error instanceof BodyError;
+    const words = refused ? error.message : 'the body is not JSON';
+    rpcError(res, refused ? error.status : 400, null, CODES.parseError, words);
   }
-  if (message === undefined) {
-    rpcError(
-      res,
-      400,
-      null,
-      CODES.invalidRequest,
-      'the body is not one JSON-RPC 2.0 message; batches are not supported',
-    );
-    return;
-  }
-  if (!('method' in message)) {
-    const session = findSession(exchange, null);
-    if (session === undefined) return;
-    session.asks.settle(message);
-    accept(res);
-    return;
-  }
-  const id = message.id ?? null;
-  if (version !== undefined && !PROTOCOL_VERSIONS.some((known) => known === version)) {
-    rpcError(
-      res,
-      400,
-      id,
-      CODES.invalidRequest,
-      `MCP-Protocol-Version ${String(version)} is not supported; supported: ${PROTOCOL_VERSIONS.join(', ')}`,
-    );
-    return;
-  }
-  if (deps.views(principal, scope) === undefined) {
-    rpcError(res, 404, id, CODES.invalidRequest, `there is nothing at ${path}`);
-    return;
-  }
-  if (message.method === 'initialize' && message.id !== undefined)
-    return initialize(exchange, message, message.id, began);
-  const session = findSession(exchange, id);
-  if (session === undefined) return;
-  if (message.id === undefined) {
-    notified(session, message);
-    accept(res);
-    return;
-  }
-  if (session.inFlight.has(message.id)) {
-    rpcError(res, 400, id, CODES.invalidRequest, 'a request of this id is still in flight');
-    return;
-  }
-  if (session.inFlight.size >= MAX_IN_FLIGHT) {
-    rpcError(res, 429, id, CODES.refused, `over ${MAX_IN_FLIGHT} requests in flight in this session`);
-    return;
-  }
-  await answer(exchange, session, { ...message, id: message.id }, bytes, began);
-}
-
-async function initialize(
-  exchange: HttpExchange,
-  message: Incoming,
-  id: RequestId,
-  began: number,
-): Promise<void> {
-  const { deps, res, principal, scope, path } = exchange;
-  // A server's own address shows what that server declares, which is known once it has started.
-  if (scope.kind === 'server') await deps.catalog.settled([`${scope.group}:${scope.server}`]);
-  const view = deps.views(principal, scope);
-  if (view === undefined) {
-    rpcError(res, 404, id, CODES.invalidRequest, `there is nothing at ${path}`);
-    return;
-  }
-  const { protocolVersion: requested, capabilities } = message.params;
-  const protocolVersion = negotiate(requested);
-  const session = deps.sessions.open({
-    principal,
-    scope,
-    route: path,
-    protocolVersion,
-    capabilities: isJsonObject(capabilities) ? capabilities : {},
-  });
-  if (session === undefined) {
-    rpcError(res, 503, id, CODES.refused, 'too many sessions; end some with DELETE');
-    return;
-  }
-  const result = initializeResult(view, protocolVersion, deps.gatewayVersion);
-  sendJsonText(res, 200, resultText(id, JSON.stringify(result)), {
-    'mcp-session-id': session.id,
-    'server-timing': serverTiming(performance.now() - began),
-  });
-}
-
-/** The session the request names; otherwise answers and returns undefined. */
-function findSession(
-  { req, res, deps, principal, path }: HttpExchange,
-  id: RequestId | null,
-): Session | undefined {
-  const sessionId = req.headers['mcp-session-id'];
-  if (typeof sessionId !== 'string') {
-    rpcError(res, 400, id, CODES.invalidRequest, 'Mcp-Session-Id is missing; start with initialize');
-    return undefined;
-  }
-  const session = deps.sessions.find(sessionId, principal, path);
-  if (session === undefined) {
-    rpcError(
-      res,
-      404,
-      id,
-      CODES.invalidRequest,
-      'the session is unknown or has ended; start again with initialize',
-    );
-  }
-  return session;
-}
-
-/** What a client tells its server, and not the gateway. */
-const FORWARDED: ReadonlySet<string> = new Set([
-  'notifications/progress',
-  'notifications/roots/list_changed',
-]);
-
-function notified(session: Session, message: Incoming): void {
-  if (FORWARDED.has(message.method)) session.connection?.notify(message.method, message.params);
-  if (message.method !== 'notifications/cancelled') return;
-  const requestId = message.params['requestId'];
-  if (typeof requestId === 'string' || typeof requestId === 'number')
-    session.inFlight.get(requestId)?.abort();
-}
-
-/** One JSON body, unless something comes before the result or it takes long: then an event stream. */
-async function answer(
-  { deps, req, res }: HttpExchange,
-  session: Session,
-  request: Incoming & { readonly id: RequestId },
-  requestBytes: number,
-  began: number,
-): Promise<void> {
-  const stream = session.streams.answer(createOutlet(res, session.streams.gone));
-  const slow = setTimeout(stream.open, STREAM_AFTER_MS).unref();
-  const { text, upstreamMs } = await deps.dispatch({
-    session,
-    request,
-    requestBytes,
-    traceId: traceId(req),
-    stream,
-  });
-  clearTimeout(slow);
-  if (res.headersSent) {
-    stream.finish(text);
-    return;
-  }
-  stream.drop();
-  sendJsonText(res, 200, text, { 'server-timing': serverTiming(performance.now() - began - upstreamMs) });
-}
-
-/**
- * The session's own stream of notifications and requests; a session has one, and a new one replaces the old. With
- * `Last-Event-ID`, the stream that this event came on, from there.
- */
-function openStream(exchange: HttpExchange): void {
-  const { req, res, deps } = exchange;
-  const session = findSession(exchange, null);
-  if (session === undefined) return;
-  const outlet = createOutlet(res, session.streams.gone);
-  const lastEventId = req.headers['last-event-id'];
-  if (typeof lastEventId !== 'string') session.streams.listen(outlet);
-  else if (!session.streams.resume(lastEventId, outlet)) {
-    sendProblem(res, 400, 'Last-Event-ID names no event that is still known; connect without it');
-    return;
-  }
-  session.announced = deps.views(session.principal, session.scope)?.payloads;
-}
-
-function endSession(exchange: HttpExchange): void {
-  const session = findSession(exchange, null);
-  if (session === undefined) return;
-  exchange.deps.sessions.end(session);
-  exchange.res.writeHead(200).end();
-}
-
-const CHANGED: readonly (readonly [ListMethod, string])[] = [
-  ['tools/list', 'notifications/tools/list_changed'],
-  ['resources/list', 'notifications/resources/list_changed'],
-  ['prompts/list', 'notifications/prompts/list_changed'],
-];
-
-/** Tells each session with an open stream which of its lists changed: of its own view, nobody else's. */
-function announce(sessions: Sessions, views: Views): void {
-  for (const session of sessions.all()) {
-    // A connection of the session's own tells of its own lists.
-    if (!session.streams.listening() || session.connection !== undefined) continue;
-    const payloads = views(session.principal, session.scope)?.payloads;
-    const known = session.announced;
-    session.announced = payloads;
-    if (payloads === undefined || known === undefined) continue;
-    for (const [list, method] of CHANGED) {
-      if (payloads[list] !== known[list])
-        session.streams.announce(JSON.stringify({ jsonrpc: '2.0', method }));
-    }
-  }
-}
-
-function accept(res: ServerResponse): void {
-  res.writeHead(202).end();
-}
-
-function rpcError(
-  res: ServerResponse,
-  status: number,
-  id: RequestId | null,
-  code: number,
-  message: string,
-): void {
-  sendJsonText(res, status, errorText(id, { code, message }));
-}
-
-/** The caller's W3C trace, when it sent one; else a new one. */
-function traceId(req: IncomingMessage): string {
-  const { traceparent } = req.headers;
-  const given =
-    typeof traceparent === 'string'
-      ? /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(traceparent)?.[1]
-      : undefined;
-  return given ?? newTraceId();
+  return undefined;
 }

@@ -1,10 +1,10 @@
-import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Call, CallTarget, Outcome, OwnConnection, Pipeline, Progress } from '../pipeline/call.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import { CODES, type Incoming, type RequestId, type RpcError, resultText, errorText } from './jsonrpc.ts';
-import type { ListMethod, Target, View, Views } from './scope.ts';
-import { canBeAsked } from './relay.ts';
+import { LISTS, progressToken, takeAim, withoutProgressToken, type Aim } from './aim.ts';
+import type { ListMethod, Views } from './scope.ts';
+import { canBeAsked, sessionRoute } from './relay.ts';
 import type { SessionConnection, SessionConnections } from './session-connection.ts';
 import type { Session } from './sessions.ts';
 import type { Stream } from './streams.ts';
@@ -29,13 +29,6 @@ export interface Answer {
 /** Answers one request of a session. Never rejects: every failure is an answer. */
 export type Dispatch = (exchange: Exchange) => Promise<Answer>;
 
-const LISTS: ReadonlySet<string> = new Set<ListMethod>([
-  'tools/list',
-  'resources/list',
-  'resources/templates/list',
-  'prompts/list',
-]);
-
 /** The methods of the legacy era's server side (MCP 2025-11-25). */
 export function createDispatch(deps: {
   readonly views: Views;
@@ -52,7 +45,9 @@ export function createDispatch(deps: {
     if (!needed || scope.kind !== 'server' || scope.discovery === true) return session.connection;
     const permitted = (): boolean => deps.holds(principal) && views(principal, scope) !== undefined;
     session.connection ??= deps.connections.create(`${scope.group}:${scope.server}`, {
-      ...session,
+      capabilities: session.capabilities,
+      route: sessionRoute(session, session.streams.deliver),
+      waiting: session.asks.waiting,
       permitted,
     });
     return session.connection;
@@ -93,89 +88,9 @@ export function createDispatch(deps: {
       pipeline,
       exchange,
       aim,
-      ownConnection(session, aim.settles === true)?.during(exchange.stream),
+      ownConnection(session, aim.settles === true)?.during(sessionRoute(session, exchange.stream.send)),
     );
   };
-}
-
-interface Aim {
-  readonly target: CallTarget;
-  readonly params: JsonObject;
-  readonly method?: Call['method'];
-  /** It sets something for the session at its server, and so needs a connection of the session's own. */
-  readonly settles?: boolean;
-}
-
-/** Finds what a request is for, and turns its names into those the server knows; text is the answer itself. */
-function takeAim(view: View, method: string, params: JsonObject): Aim | RpcError | string | undefined {
-  switch (method) {
-    case 'tools/call': {
-      const asked = view.discover?.(params) ?? { params };
-      if ('result' in asked) return JSON.stringify(asked.result);
-      return 'code' in asked ? asked : aimTool(view, asked.params);
-    }
-    case 'prompts/get': {
-      const target = view.prompt(String(params['name']));
-      if (!target) return { code: CODES.invalidParams, message: `Unknown prompt: ${String(params['name'])}` };
-      return { target: { ...target, kind: 'prompt' }, params: { ...params, name: target.name } };
-    }
-    case 'resources/read': {
-      const uri = String(params['uri']);
-      const target = view.resource(uri);
-      if (!target) return { code: CODES.resourceNotFound, message: 'Resource not found', data: { uri } };
-      return { target: { ...target, kind: 'resource' }, params: { ...params, uri } };
-    }
-    case 'completion/complete':
-      return aimCompletion(view, params);
-    case 'logging/setLevel':
-    case 'resources/subscribe':
-    case 'resources/unsubscribe':
-      return aimSetting(view, method, params);
-    default:
-      return undefined;
-  }
-}
-
-/** What a session can set at a server's own address; aggregates and discovery do not offer it. */
-function aimSetting(
-  view: View,
-  method: 'logging/setLevel' | 'resources/subscribe' | 'resources/unsubscribe',
-  params: JsonObject,
-): Aim | RpcError | undefined {
-  if (view.own === undefined || view.discover !== undefined) return undefined;
-  const { id: serverId, status } = view.own;
-  if (method === 'logging/setLevel') {
-    if (!isJsonObject(status.declared['logging'])) return undefined;
-    return { target: { serverId, kind: 'logging', name: String(params['level']) }, params, settles: true };
-  }
-  const { resources } = status.declared;
-  if (!isJsonObject(resources) || resources['subscribe'] !== true) return undefined;
-  return {
-    target: { serverId, kind: 'resource', name: String(params['uri']) },
-    params,
-    method,
-    settles: true,
-  };
-}
-
-function aimTool(view: View, params: JsonObject): Aim | RpcError {
-  const target = view.tool(String(params['name']));
-  if (!target) return { code: CODES.invalidParams, message: `Unknown tool: ${String(params['name'])}` };
-  if (params['arguments'] !== undefined && !isJsonObject(params['arguments'])) {
-    return { code: CODES.invalidParams, message: 'arguments must be an object' };
-  }
-  return { target: { ...target, kind: 'tool' }, params: { ...params, name: target.name } };
-}
-
-function aimCompletion(view: View, params: JsonObject): Aim | RpcError {
-  const ref = isJsonObject(params['ref']) ? params['ref'] : {};
-  const prompt = ref['type'] === 'ref/prompt';
-  const name = String(prompt ? ref['name'] : ref['uri']);
-  const target: Target | undefined = prompt ? view.prompt(name) : view.resource(name);
-  if (!target)
-    return { code: CODES.invalidParams, message: `Unknown ${prompt ? 'prompt' : 'resource'}: ${name}` };
-  const renamed = prompt ? { ...ref, name: target.name } : ref;
-  return { target: { ...target, kind: 'completion' }, params: { ...params, ref: renamed } };
 }
 
 async function callThrough(
@@ -210,17 +125,6 @@ async function callThrough(
   } finally {
     session.inFlight.delete(request.id);
   }
-}
-
-/** The client's own token for progress of a request, when it asked for progress. */
-function progressToken(params: JsonObject): unknown {
-  return isJsonObject(params['_meta']) ? params['_meta']['progressToken'] : undefined;
-}
-
-function withoutProgressToken(params: JsonObject): JsonObject {
-  if (progressToken(params) === undefined) return params;
-  const { progressToken: _token, ...meta } = params['_meta'] as JsonObject;
-  return { ...params, _meta: meta };
 }
 
 /**

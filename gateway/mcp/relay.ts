@@ -5,18 +5,41 @@ import type { Asks } from './asks.ts';
 import { CODES } from './jsonrpc.ts';
 import type { Streams } from './streams.ts';
 
-/** The part of a session that a server may reach. */
+/** The part of a client that a server may reach. */
 export interface Reached {
-  /** What the client declared at `initialize`. */
+  /** What the client declared. */
   readonly capabilities: JsonObject;
-  readonly streams: Streams;
-  readonly asks: Asks;
+  /** Takes what belongs to no request. */
+  readonly route: Route;
+  /** True while the client has not answered something. */
+  readonly waiting: () => boolean;
   /** False once the client's token does not hold any more, or the address is closed to it. */
   readonly permitted: () => boolean;
 }
 
-/** Where a server's messages go: `deliver` what belongs to a request, `announce` what belongs to none. */
-export type Route = Pick<Streams, 'deliver' | 'announce'>;
+/** Where a server's messages go. */
+export interface Route {
+  /** Takes a notification about what is under way, such as a log message. */
+  deliver(method: string, params: JsonObject): void;
+  /** Takes a notification that belongs to no request. */
+  announce(method: string, params?: JsonObject): void;
+  /** Asks the client, and resolves with its result; rejects with a `JsonRpcError`. */
+  ask(method: string, params: JsonObject, signal: AbortSignal): Promise<JsonObject>;
+}
+
+/** The way to the client of a legacy session; `send` is false when there is no stream to send on. */
+export function sessionRoute(
+  { streams, asks }: { readonly streams: Streams; readonly asks: Asks },
+  send: (message: string) => boolean,
+): Route {
+  const text = (method: string, params?: JsonObject): string =>
+    JSON.stringify({ jsonrpc: '2.0', method, params });
+  return {
+    deliver: (method, params) => void send(text(method, params)),
+    announce: (method, params) => void streams.announce(text(method, params)),
+    ask: (method, params, signal) => asks.ask(method, params, signal, send),
+  };
+}
 
 /** The client capabilities that let a server ask back, by the method it asks with (MCP 2025-11-25, Client). */
 const CAPABILITIES: Readonly<Record<string, string>> = {
@@ -37,28 +60,26 @@ export function askable(capabilities: JsonObject): JsonObject {
 }
 
 /**
- * Carries a server's own messages to the one session whose connection they came on. What the client did not
+ * Carries a server's own messages to the one client whose connection they came on. What the client did not
  * declare is refused here. `onListChanged` takes the news that a list has changed.
  */
 export function createRelay(
-  session: Reached,
+  { capabilities, permitted }: Reached,
   onListChanged: (method: string) => void,
 ): (route: Route) => ServerMessages {
-  const { asks, capabilities, permitted } = session;
-  return ({ deliver, announce }) => ({
+  return ({ deliver, announce, ask }) => ({
     onNotification: (method, params) => {
       if (method.endsWith('/list_changed')) return onListChanged(method);
       if (!permitted()) return;
-      const text = JSON.stringify({ jsonrpc: '2.0', method, params });
-      if (method === 'notifications/resources/updated') announce(text);
-      else deliver(text);
+      if (method === 'notifications/resources/updated') announce(method, params);
+      else deliver(method, params);
     },
     onRequest: async (method, params, signal) => {
       const capability = CAPABILITIES[method];
       if (capability === undefined || !isJsonObject(capabilities[capability]))
         throw new JsonRpcError(CODES.methodNotFound, `the client does not offer ${method}`);
       if (!permitted()) throw new JsonRpcError(CODES.refused, 'the client has no access any more');
-      return asks.ask(method, params, signal, deliver);
+      return ask(method, params, signal);
     },
   });
 }

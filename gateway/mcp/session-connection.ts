@@ -6,9 +6,8 @@ import type { Connection, ConnectionEvents } from '../upstream/connection.ts';
 import { discover } from '../upstream/discover.ts';
 import { UnavailableError } from '../upstream/errors.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
-import { askable, createRelay, type Reached } from './relay.ts';
+import { askable, createRelay, type Reached, type Route } from './relay.ts';
 import { createSettings } from './session-settings.ts';
-import type { Stream } from './streams.ts';
 
 /**
  * A session's own connection to the server at its address. What a server asks, logs or announces can only be
@@ -22,8 +21,8 @@ export interface SessionConnection {
    * the server cannot be reached.
    */
   offered(): Promise<Offered | undefined> | Offered;
-  /** The connection for one request, whose stream takes what the server sends about it. */
-  during(stream: Stream): OwnConnection;
+  /** The connection for one request; the route takes what the server sends about it. */
+  during(route: Route): OwnConnection;
   /** Passes a client's notification on, if the connection is open. */
   notify(method: string, params: JsonObject): void;
   close(): void;
@@ -97,7 +96,7 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
     if (used === undefined) return;
     used.offered = await list(used.connection);
     if (!session.permitted()) return;
-    for (const method of methods) session.streams.announce(JSON.stringify({ jsonrpc: '2.0', method }));
+    for (const method of methods) session.route.announce(method);
   });
   const relay = createRelay(session, relist.soon);
   const release = (): void => {
@@ -112,7 +111,7 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
     pool.open.add(slot);
     let lost: string | undefined;
     const events: Omit<ConnectionEvents, 'onStderr' | 'onWarning'> = {
-      ...relay(session.streams),
+      ...relay(session.route),
       onLost: (reason) => {
         lost = reason;
         pool.open.delete(slot);
@@ -157,18 +156,17 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
   return {
     offered: () =>
       current?.offered ?? using(({ offered }) => Promise.resolve(offered)).catch(() => undefined),
-    during: (stream) => {
+    during: (route) => {
       const requests: Requests = {
         request: (method, params, options) =>
           using(async ({ connection }) => {
-            const related = relay({ deliver: stream.send, announce: session.streams.announce });
-            const result = await connection.request(method, params, { ...options, related });
+            const result = await connection.request(method, params, { ...options, related: relay(route) });
             settings.note(method, params);
             return result;
           }),
       };
       return {
-        waiting: session.asks.waiting,
+        waiting: session.waiting,
         tools: () => current?.offered.tools,
         ready: () => (current === undefined ? using(() => Promise.resolve(requests)) : requests),
       };

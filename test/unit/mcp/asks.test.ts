@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
 import { createAsks } from '../../../gateway/mcp/asks.ts';
-import { createRelay, type Reached } from '../../../gateway/mcp/relay.ts';
+import { createRelay, sessionRoute, type Reached, type Route } from '../../../gateway/mcp/relay.ts';
 import { createStreams } from '../../../gateway/mcp/streams.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -68,18 +68,21 @@ describe('what a server asks a client', () => {
   });
 });
 
+const routeTo = (send: (message: string) => boolean): Route =>
+  sessionRoute({ streams: createStreams({ used: 0 }, false), asks: createAsks() }, send);
+
 describe('the relay of a server’s messages', () => {
   const reached = (more: Partial<Reached> = {}): Reached => ({
     capabilities: { elicitation: {} },
-    streams: createStreams({ used: 0 }, false),
-    asks: createAsks(),
+    route: routeTo(wire().send),
+    waiting: () => false,
     permitted: () => true,
     ...more,
   });
 
   it('refuses what the client did not declare, and all once access has ended', async () => {
     const { sent, send } = wire();
-    const route = { deliver: send, announce: send };
+    const route = routeTo(send);
     const open = createRelay(reached(), () => undefined)(route);
     await expect(open.onRequest?.('sampling/createMessage', {}, NEVER)).rejects.toMatchObject({
       code: -32601,
@@ -98,8 +101,8 @@ describe('the relay of a server’s messages', () => {
       reached(),
       (method) => void lists.push(method),
     )({
-      deliver: delivered.send,
-      announce: announced.send,
+      ...routeTo(delivered.send),
+      announce: routeTo(announced.send).deliver,
     });
     relay.onNotification('notifications/message', { level: 'info', data: 'hello', extra: true });
     relay.onNotification('notifications/resources/updated', { uri: 'test://one' });
