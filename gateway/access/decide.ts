@@ -41,7 +41,8 @@ export function createDecide(config: Config): Decide {
     if (principal.groups !== null && !principal.groups.includes(server.group)) {
       return deny('token-groups', `the token is narrowed to other groups than ${server.group}`);
     }
-    if (request.action === 'use' && request.tool !== undefined) return decideTool(server, request.tool);
+    if (request.action === 'use' && request.tool !== undefined)
+      return decideTool(servers, server, request.tool);
     return allow('token-groups', `the token reaches the group ${server.group}`);
   };
 }
@@ -66,7 +67,25 @@ function compileServer(group: string, server: ServerConfig, path: string): Compi
   return { group, rules, unlisted: server.unlistedTools, path };
 }
 
-function decideTool(server: CompiledServer, tool: MatchableTool): Decision {
+/**
+ * A virtual server's tool needs both servers' rules: what a member denies stays denied. Whom the member's group is open
+ * to does not matter, since that is what a virtual server is for.
+ */
+function decideTool(
+  servers: ReadonlyMap<string, CompiledServer>,
+  server: CompiledServer,
+  tool: MatchableTool,
+): Decision {
+  const decision = decideByRules(server, tool);
+  const { member } = tool;
+  if (decision.effect === 'deny' || member === undefined) return decision;
+  const behind = servers.get(member.serverId);
+  if (behind === undefined) return deny('no-such-server', `there is no server ${member.serverId}`);
+  const inner = decideTool(servers, behind, member.tool);
+  return inner.effect === 'deny' ? inner : decision;
+}
+
+function decideByRules(server: CompiledServer, tool: MatchableTool): Decision {
   const matching = server.rules.filter((rule) => rule.matches(tool));
   const denying = matching.find((rule) => rule.effect === 'deny');
   if (denying !== undefined) return deny(denying.path, `the rule denies ${tool.name}`);

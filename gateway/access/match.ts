@@ -7,6 +7,8 @@ export interface MatchableTool {
   readonly name: string;
   /** As they are shown: what the configuration says of them counts more than what the server says. */
   readonly annotations?: ToolAnnotations | undefined;
+  /** Of a virtual server's tool: the tool it stands for, whose server's rules hold as well. */
+  readonly member?: { readonly serverId: string; readonly tool: MatchableTool };
 }
 
 /** Says whether a tool is meant. */

@@ -161,6 +161,7 @@ function createMeter({ runId, traceId, principal, model, activity, now, onOutput
         subject: principal.subject,
         tokenId: principal.tokenId,
         server: model.provider.name,
+        upstream: null,
         name: model.model,
         outcome,
         rule: null,

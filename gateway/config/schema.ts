@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { effectSchema, renameCollisions, toolRuleSchema } from './tool-rules.ts';
 import { durationSchema, timeoutSchema } from './units.ts';
+import { pickSchema, virtualIssues } from './virtual.ts';
 
 /**
  * The language of `toolgate.yaml`, whole. Keys are camelCase; every object is strict, so that a mistyped key is
@@ -48,6 +49,8 @@ export const serverSchema = z
     env: z.record(z.string(), z.string()).default({}),
     /** Relative to the configuration file's folder, which is the default. */
     cwd: z.string().optional(),
+    /** In place of a server of its own: tools of others. */
+    virtual: z.array(pickSchema).min(1, 'pick tools of at least one server').optional(),
     auth: authSchema.default({ type: 'none' }),
     /** Consent to reach this server on a loopback, private or link-local address. */
     allowPrivateAddress: z.boolean().default(false),
@@ -60,7 +63,7 @@ export const serverSchema = z
     disabled: z.boolean().default(false),
   })
   .check((context) => {
-    const { url, command, args, env, cwd, auth, tools, transport } = context.value;
+    const { url, command, args, env, cwd, auth, tools, transport, virtual } = context.value;
     const issue = (path: string, message: string): void => {
       context.issues.push({ code: 'custom', input: context.value, path: [path], message });
     };
@@ -72,9 +75,11 @@ export const serverSchema = z
         message,
       });
     }
-    if (url === undefined && command === undefined) {
-      issue('url', 'give a url (Streamable HTTP) or a command (stdio)');
+    if (url === undefined && command === undefined && virtual === undefined) {
+      issue('url', 'give a url (Streamable HTTP), a command (stdio) or virtual (tools of other servers)');
     }
+    if (virtual !== undefined && (url !== undefined || command !== undefined))
+      issue('virtual', 'is in place of url and command; give one of them');
     if (command === undefined) {
       if (args.length > 0) issue('args', 'args need a command');
       if (Object.keys(env).length > 0) issue('env', 'env needs a command');
@@ -164,6 +169,8 @@ export const configSchema = z
         group.servers.map((server) => server.name),
       );
     });
+    for (const { path, message } of virtualIssues(groups))
+      context.issues.push({ code: 'custom', input: context.value, path, message });
     duplicates(
       ['models', 'providers'],
       models.providers.map((provider) => provider.name),

@@ -20,6 +20,8 @@ export const callRecordSchema = z.object({
   tokenId: z.string().nullable(),
   /** The server's fqn, or the provider's name. */
   server: z.string(),
+  /** The fqn of the server that has the tool, where `server` is virtual. */
+  upstream: z.string().nullable(),
   /** The tool's, prompt's or model's name, the resource's URI, or the log level. */
   name: z.string(),
   /** `ok`, `tool_error` (the tool itself reported a failure), or the reason of the refusal. */

@@ -7,7 +7,8 @@ import * as z from 'zod';
 export const serverStateSchema = z.enum(['configured', 'starting', 'ready', 'degraded', 'failed', 'stopped']);
 export type ServerState = z.infer<typeof serverStateSchema>;
 
-export const transportSchema = z.enum(['stdio', 'streamable-http', 'sse']);
+/** How the gateway speaks to a server; `virtual`: not at all, since its tools are those of others. */
+export const transportSchema = z.enum(['stdio', 'streamable-http', 'sse', 'virtual']);
 export type Transport = z.infer<typeof transportSchema>;
 
 /** Hints of the MCP specification (`ToolAnnotations`); a server's own claim, not a guarantee. */

@@ -1,4 +1,4 @@
-import type { Config } from '../config/schema.ts';
+import type { Config, ServerConfig } from '../config/schema.ts';
 
 /** The script that serves an export; it finds `toolgate` on the PATH, or where the export was made. */
 export function startScript(program: string): string {
@@ -16,8 +16,7 @@ exec node "\${TOOLGATE_PROGRAM:-${quoted}}" serve --config "$here/toolgate.yaml"
 export function exportReadme(config: Config, variables: readonly string[], notes: readonly string[]): string {
   const servers = config.groups.flatMap((group) =>
     group.servers.map(
-      (server) =>
-        `| \`${config.tenant.name}:${group.name}:${server.name}\` | ${server.url?.split('?')[0] ?? `\`${server.command ?? ''}\``} |`,
+      (server) => `| \`${config.tenant.name}:${group.name}:${server.name}\` | ${whereOf(server)} |`,
     ),
   );
   const section = (title: string, lines: readonly string[]): string =>
@@ -47,4 +46,9 @@ ${section('Servers', ['| name | where |', '| --- | --- |', ...servers])}${sectio
     'Know before you move it',
     notes.map((note) => `- ${note}`),
   )}`;
+}
+
+function whereOf({ url, command, virtual }: ServerConfig): string {
+  if (virtual !== undefined) return `tools of ${virtual.map((pick) => `\`${pick.server}\``).join(', ')}`;
+  return url?.split('?')[0] ?? `\`${command ?? ''}\``;
 }

@@ -43,6 +43,8 @@ export function createDispatch(deps: {
   const ownConnection = (session: Session, needed: boolean): SessionConnection | undefined => {
     const { scope, principal } = session;
     if (!needed || scope.kind !== 'server' || scope.discovery === true) return session.connection;
+    // A virtual server's tools are reached at the servers behind it.
+    if (catalog.entry(`${scope.group}:${scope.server}`)?.config.virtual !== undefined) return undefined;
     const permitted = (): boolean => deps.holds(principal) && views(principal, scope) !== undefined;
     session.connection ??= deps.connections.create(`${scope.group}:${scope.server}`, {
       capabilities: session.capabilities,

@@ -9,7 +9,12 @@ const NAME_LIMIT = 1_000;
 export function toRecord(
   call: Call,
   outcome: Outcome,
-  measured: { readonly startedAt: number; readonly durationMs: number; readonly server: string },
+  measured: {
+    readonly startedAt: number;
+    readonly durationMs: number;
+    readonly server: string;
+    readonly upstream: string | null;
+  },
 ): CallRecord {
   return {
     id: randomUUID(),
@@ -23,6 +28,7 @@ export function toRecord(
     subject: call.principal?.subject ?? null,
     tokenId: call.principal?.tokenId ?? null,
     server: measured.server,
+    upstream: measured.upstream,
     name: call.target.name.slice(0, NAME_LIMIT),
     outcome: outcome.ok ? (outcome.result['isError'] === true ? 'tool_error' : 'ok') : outcome.refusal.reason,
     rule: outcome.ok ? null : (outcome.refusal.rule ?? null),

@@ -1,15 +1,15 @@
 import type { Decide } from '../access/decide.ts';
-import { isJsonObject, type JsonObject } from '../contract/json.ts';
+import { isJsonObject } from '../contract/json.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Catalog } from '../registry/catalog.ts';
-import type { CatalogTool, ServerEntry } from '../registry/entry.ts';
-import { sentArguments, takenArgument } from '../registry/shape.ts';
+import { toSent } from '../registry/shape.ts';
 import type { ActivityStore } from '../storage/contracts.ts';
 import { describeError, JsonRpcError, UnavailableError } from '../upstream/errors.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { ArgumentValidator } from './arguments.ts';
 import type { Call, Next, Outcome, Refusal, RefusalReason, Requests, Stage } from './call.ts';
 import { toRecord } from './record.ts';
+import { serverOf, toolOf, wayOf, type Way } from './way.ts';
 
 /**
  * Records what became of a call, refusals included. Outermost, so that no other stage can end a call unseen.
@@ -19,8 +19,12 @@ export function recordStage(activity: ActivityStore, catalog: Catalog, now: () =
     const startedAt = now();
     const began = performance.now();
     const outcome = await next(call);
-    const server = catalog.entry(call.target.serverId)?.fqn ?? call.target.serverId;
-    activity.append(toRecord(call, outcome, { startedAt, durationMs: performance.now() - began, server }));
+    const durationMs = performance.now() - began;
+    const fqn = (serverId: string): string => catalog.entry(serverId)?.fqn ?? serverId;
+    const server = fqn(call.target.serverId);
+    const behind = serverOf(call, catalog);
+    const upstream = behind === call.target.serverId ? null : fqn(behind);
+    activity.append(toRecord(call, outcome, { startedAt, durationMs, server, upstream }));
     return outcome;
   };
 }
@@ -40,7 +44,7 @@ export function decideStage(decide: Decide, catalog: Catalog): Stage {
     const entry = catalog.entry(target.serverId);
     const missing = `there is no ${target.kind} ${target.name}`;
     if (principal === undefined || entry === undefined) return refuse('not-found', missing);
-    const tool = target.kind === 'tool' ? toolOf(call, entry) : undefined;
+    const tool = toolOf(call, catalog);
     if (target.kind === 'tool' && tool === undefined) {
       // While a server is away before it was ever listed, its tools cannot be judged; say so to those who may know.
       const seen = decide(principal, { action: 'see', serverId: entry.id });
@@ -65,24 +69,18 @@ export function validateStage(validator: ArgumentValidator, catalog: Catalog): S
   return (call, next) => {
     const { target, params } = call;
     if (target.kind !== 'tool') return next(call);
-    const entry = catalog.entry(target.serverId);
-    const tool = entry && toolOf(call, entry);
+    const tool = toolOf(call, catalog);
     const given = params['arguments'] ?? {};
-    const taken = tool && isJsonObject(given) ? takenArgument(tool, given) : undefined;
-    if (taken !== undefined) {
-      const message = `${target.name}: "${taken}" is set by the gateway; leave it out`;
+    const sent = tool && isJsonObject(given) ? toSent(target.serverId, tool, given) : undefined;
+    if (sent !== undefined && 'taken' in sent) {
+      const message = `${target.name}: "${sent.taken}" is set by the gateway; leave it out`;
       return refuse('invalid-arguments', message, 'fixed-argument');
     }
-    const sent = tool && isJsonObject(given) ? sentArguments(tool, given) : given;
-    const problem = validator.check(tool?.own['inputSchema'], sent);
+    const schema = (sent?.tool ?? tool)?.own['inputSchema'];
+    const problem = validator.check(schema, sent?.arguments ?? given);
     if (problem === undefined) return next(call);
     return refuse('invalid-arguments', `${target.name}: ${problem}`, 'input-schema');
   };
-}
-
-/** The tool a call is for, as it is offered on the connection that the call will take. */
-function toolOf(call: Call, entry: ServerEntry): CatalogTool | undefined {
-  return (call.own?.tools() ?? entry.tools).get(call.target.name);
 }
 
 /**
@@ -91,7 +89,7 @@ function toolOf(call: Call, entry: ServerEntry): CatalogTool | undefined {
  */
 export function timeoutStage(catalog: Catalog): Stage {
   return async (call, next) => {
-    const limit = catalog.entry(call.target.serverId)?.config.timeouts.call ?? 0;
+    const limit = catalog.entry(serverOf(call, catalog))?.config.timeouts.call ?? 0;
     const timer = new AbortController();
     const expire = (): void => {
       if (call.own?.waiting() === true) handle = setTimeout(expire, limit);
@@ -130,21 +128,20 @@ const METHODS = {
  * hold for what it offers now.
  */
 export function upstreamStage(upstreams: Upstreams, catalog: Catalog, judges: readonly Stage[] = []): Stage {
-  const send = async (connection: Requests, call: Call): Promise<Outcome> => {
-    const { target, method = METHODS[target.kind], signal, onProgress, envelope } = call;
-    const params = target.kind === 'tool' ? sentParams(call, catalog) : call.params;
-    // It was there when the call was judged.
-    if (params === undefined) return refuse('not-found', `there is no tool ${target.name}`);
-    return { ok: true, result: await connection.request(method, params, { signal, onProgress, envelope }) };
-  };
   return async (call) => {
     const began = performance.now();
     try {
-      const { own, signal, target } = call;
-      const ready = own === undefined ? upstreams.connected(target.serverId) : own.ready();
-      if (!(ready instanceof Promise)) return await send(ready, call);
+      const way = wayOf(call, catalog);
+      if (way === undefined) return await gone(call);
+      const { own, signal } = call;
+      const ready = own === undefined ? upstreams.connected(way.serverId) : own.ready();
+      if (!(ready instanceof Promise)) return await send(ready, call, way);
       const connection = await withSignal(ready, signal);
-      const last: Next = (judged) => send(connection, judged);
+      const last: Next = (judged) => {
+        const now = wayOf(judged, catalog);
+        // A virtual server's tool may by now be another server's than the one that was waited for.
+        return now?.serverId === way.serverId ? send(connection, judged, now) : gone(judged);
+      };
       return await judges.reduceRight<Next>((next, judge) => (judged) => judge(judged, next), last)(call);
     } catch (error) {
       return { ok: false, refusal: explain(error, call) };
@@ -154,17 +151,13 @@ export function upstreamStage(upstreams: Upstreams, catalog: Catalog, judges: re
   };
 }
 
-/** A tool call's `params` as the server knows them: its own name of the tool, and all arguments. */
-function sentParams(call: Call, catalog: Catalog): JsonObject | undefined {
-  const { params } = call;
-  const entry = catalog.entry(call.target.serverId);
-  const tool = entry && toolOf(call, entry);
-  if (tool === undefined) return undefined;
-  const given = isJsonObject(params['arguments']) ? params['arguments'] : {};
-  const sent = sentArguments(tool, given);
-  return sent === given && tool.name === params['name']
-    ? params
-    : { ...params, name: tool.name, arguments: sent };
+async function send(connection: Requests, call: Call, { params }: Way): Promise<Outcome> {
+  const { target, method = METHODS[target.kind], signal, onProgress, envelope } = call;
+  return { ok: true, result: await connection.request(method, params, { signal, onProgress, envelope }) };
+}
+
+function gone({ target }: Call): Promise<Outcome> {
+  return refuse('not-found', `there is no ${target.kind} ${target.name}`);
 }
 
 function explain(error: unknown, call: Call): Refusal {

@@ -3,9 +3,10 @@ import type { Config } from '../config/schema.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { Directory } from './directory.ts';
-import type { Capabilities, Offered, ServerEntry, ServerStatus } from './entry.ts';
+import type { ServerEntry, ServerStatus } from './entry.ts';
 import { resolveServer } from './names.ts';
-import { createShaper } from './shape.ts';
+import { createOffered, type ToOffered } from './offered.ts';
+import { createVirtual, type VirtualServer } from './virtual.ts';
 
 /** For how long after the start a listing waits for servers that have not answered or failed yet. */
 const SETTLE_MS = 5_000;
@@ -16,7 +17,7 @@ export interface Catalog extends Directory {
   entries(): readonly ServerEntry[];
   entry(serverId: string): ServerEntry | undefined;
   /** What a server listed, as it is shown by its rules: the one way from the one to the other. */
-  offered(serverId: string, listed: Capabilities): Offered;
+  readonly offered: ToOffered;
   /** Rises with every change. */
   revision(): number;
   /** Returns the way to stop listening. */
@@ -34,11 +35,12 @@ export function createCatalog(deps: {
   const settleUntil = performance.now() + SETTLE_MS;
   let revision = 1;
   const offered = createOffered(config);
-  let entries = build(config, upstreams, offered);
+  const build = createEntries(config, upstreams, offered);
+  let entries = build();
   let byId = new Map(entries.map((entry) => [entry.id, entry]));
 
   upstreams.onChange(() => {
-    entries = build(config, upstreams, offered);
+    entries = build();
     byId = new Map(entries.map((entry) => [entry.id, entry]));
     revision++;
     for (const listener of listeners) listener(revision);
@@ -77,43 +79,40 @@ export function createCatalog(deps: {
   };
 }
 
-/** Shapes what is listed once; what was listed before is known by its identity. */
-function createOffered(config: Config): Catalog['offered'] {
-  const shapers = new Map(
+/** The entries of the servers there are, and then of the virtual ones that are made of them. */
+function createEntries(
+  config: Config,
+  upstreams: Upstreams,
+  offered: ToOffered,
+): () => readonly ServerEntry[] {
+  const virtual = new Map<string, VirtualServer>(
     config.groups.flatMap((group) =>
-      group.servers.map((server) => [`${group.name}:${server.name}`, createShaper(server.tools)]),
+      group.servers.flatMap(({ name, virtual: picks, tools, disabled }) =>
+        picks === undefined || disabled
+          ? []
+          : [[`${group.name}:${name}`, createVirtual(name, picks, tools)] as const],
+      ),
     ),
   );
-  const known = new WeakMap<Capabilities, Map<string, Offered>>();
-  return (serverId, listed) => {
-    let byServer = known.get(listed);
-    if (byServer === undefined) known.set(listed, (byServer = new Map<string, Offered>()));
-    let found = byServer.get(serverId);
-    if (found === undefined) {
-      const shown = shapers.get(serverId)?.(listed.tools) ?? { tools: new Map(), warnings: [] };
-      const tools = [...shown.tools.values()].map((tool) => tool.shown);
-      byServer.set(serverId, (found = { ...shown, capabilities: { ...listed, tools } }));
-    }
-    return found;
+  return () => {
+    const real = config.groups.flatMap((group) =>
+      group.servers.map((server): ServerEntry => {
+        const id = `${group.name}:${server.name}`;
+        const { status, capabilities } = upstreams.snapshot(id);
+        return {
+          id,
+          fqn: `${config.tenant.name}:${id}`,
+          group: group.name,
+          name: server.name,
+          config: server,
+          status,
+          ...offered(id, capabilities),
+        };
+      }),
+    );
+    const byId = new Map(real.map((entry) => [entry.id, entry]));
+    return real.map((entry) => ({ ...entry, ...virtual.get(entry.id)?.((id) => byId.get(id)) }));
   };
-}
-
-function build(config: Config, upstreams: Upstreams, offered: Catalog['offered']): readonly ServerEntry[] {
-  return config.groups.flatMap((group) =>
-    group.servers.map((server) => {
-      const id = `${group.name}:${server.name}`;
-      const { status, capabilities } = upstreams.snapshot(id);
-      return {
-        id,
-        fqn: `${config.tenant.name}:${id}`,
-        group: group.name,
-        name: server.name,
-        config: server,
-        status,
-        ...offered(id, capabilities),
-      };
-    }),
-  );
 }
 
 /** Whether a server has yet to come through its first start, and nothing is known of it that would do. */

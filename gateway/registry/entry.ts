@@ -26,6 +26,8 @@ export interface CatalogTool extends MatchableTool {
   readonly fixed: JsonObject;
   /** Arguments that are sent when the caller gives none. */
   readonly defaults: JsonObject;
+  /** On a virtual server: the tool that was picked, and the server it is of. */
+  readonly member?: { readonly serverId: string; readonly tool: CatalogTool };
 }
 
 /** Tools by the names they are called by. */

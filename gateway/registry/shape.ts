@@ -128,14 +128,20 @@ function isEmpty(values: object): boolean {
   return Object.keys(values).length === 0;
 }
 
-/** A fixed argument that the caller gives all the same, which is refused; undefined when there is none. */
-export function takenArgument(tool: CatalogTool, given: JsonObject): string | undefined {
-  if (tool.fixed === NONE) return undefined;
-  return Object.keys(tool.fixed).find((name) => Object.hasOwn(given, name));
-}
+/** What a call comes to at the server that has the tool, or the fixed argument that the caller gave all the same. */
+export type Sent =
+  | { readonly serverId: string; readonly tool: CatalogTool; readonly arguments: JsonObject }
+  | { readonly taken: string };
 
-/** What the server gets for what the caller gave. */
-export function sentArguments(tool: CatalogTool, given: JsonObject): JsonObject {
-  if (tool.fixed === NONE && tool.defaults === NONE) return given;
-  return { ...tool.defaults, ...given, ...tool.fixed };
+/** Turns what a caller gives to a tool of a server into what is sent, through a virtual server to the one behind it. */
+export function toSent(serverId: string, tool: CatalogTool, given: JsonObject): Sent {
+  const taken =
+    tool.fixed === NONE ? undefined : Object.keys(tool.fixed).find((name) => Object.hasOwn(given, name));
+  if (taken !== undefined) return { taken };
+  const plain = tool.fixed === NONE && tool.defaults === NONE;
+  const sent = plain ? given : { ...tool.defaults, ...given, ...tool.fixed };
+  const { member } = tool;
+  return member === undefined
+    ? { serverId, tool, arguments: sent }
+    : toSent(member.serverId, member.tool, sent);
 }

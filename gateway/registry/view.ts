@@ -1,5 +1,12 @@
-import type { Config } from '../config/schema.ts';
-import type { PromptView, RegistryView, ResourceView, ServerView, ToolView } from '../contract/registry.ts';
+import type { Config, ServerConfig } from '../config/schema.ts';
+import type {
+  PromptView,
+  RegistryView,
+  ResourceView,
+  ServerView,
+  ToolView,
+  Transport,
+} from '../contract/registry.ts';
 import { promptViewSchema, resourceViewSchema, toolViewSchema } from '../contract/registry.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Catalog } from './catalog.ts';
@@ -43,7 +50,7 @@ function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string
     name: entry.name,
     ...(config.description !== undefined && { description: config.description }),
     tags: config.tags,
-    transport: config.url === undefined ? 'stdio' : (config.transport ?? 'streamable-http'),
+    transport: transportOf(config),
     state: status.state,
     ...(status.lastError !== undefined && { lastError: status.lastError }),
     stderrTail: [...status.stderrTail],
@@ -64,6 +71,11 @@ function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string
     ],
     prompts: capabilities.prompts.flatMap(promptView),
   };
+}
+
+function transportOf({ url, transport, virtual }: ServerConfig): Transport {
+  if (virtual !== undefined) return 'virtual';
+  return url === undefined ? 'stdio' : (transport ?? 'streamable-http');
 }
 
 /** A server may list what the specification does not allow; such an item is not shown rather than breaking the view. */

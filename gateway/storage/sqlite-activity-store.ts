@@ -131,6 +131,7 @@ const COLUMNS = [
   'subject',
   'tokenId',
   'server',
+  'upstream',
   'name',
   'outcome',
   'rule',
@@ -177,6 +178,7 @@ async function createTables(db: Kysely<Schema>): Promise<void> {
     .addColumn('subject', 'text')
     .addColumn('tokenId', 'text')
     .addColumn('server', 'text', (column) => column.notNull())
+    .addColumn('upstream', 'text')
     .addColumn('name', 'text', (column) => column.notNull())
     .addColumn('outcome', 'text', (column) => column.notNull())
     .addColumn('rule', 'text')
@@ -186,6 +188,7 @@ async function createTables(db: Kysely<Schema>): Promise<void> {
     .addColumn('outputTokens', 'integer')
     .addColumn('timeToFirstTokenMs', 'real')
     .execute();
+  await addMissing(db, 'upstream');
   await db.schema.createIndex('calls_started').ifNotExists().on('calls').columns(['startedAt']).execute();
   await db.schema
     .createIndex('calls_token')
@@ -193,4 +196,12 @@ async function createTables(db: Kysely<Schema>): Promise<void> {
     .on('calls')
     .columns(['tokenId', 'startedAt'])
     .execute();
+}
+
+/** Adds a column that a table of an earlier version does not have. */
+async function addMissing(db: Kysely<Schema>, name: keyof CallRecord): Promise<void> {
+  const tables = await db.introspection.getTables();
+  const calls = tables.find((table) => table.name === 'calls');
+  if (calls?.columns.some((column) => column.name === name) === true) return;
+  await db.schema.alterTable('calls').addColumn(name, 'text').execute();
 }

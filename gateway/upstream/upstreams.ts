@@ -64,7 +64,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
   const owned = createOwned();
   for (const group of deps.config.groups) {
     for (const server of group.servers) {
-      if (server.disabled) continue;
+      if (server.disabled || server.virtual !== undefined) continue;
       const id = `${group.name}:${server.name}`;
       servers.set(id, server);
       const client = { version: deps.gatewayVersion, capabilities: {} };

@@ -24,6 +24,11 @@ beforeAll(async () => {
           ', tools: [{ match: echo, rename: say, fixed: { message: "hello there" } }, { match: get-sum, rename: echo }] }',
         ),
       ],
+      team: [
+        `{ name: safe-tools, tools: [{ match: product, description: Multiplies }], virtual: [
+          { server: "common:calculator-mcp", tools: [sum, divide, multiply], rename: { multiply: product } },
+          { server: "common:everything-mcp", tools: [say] } ] }`.replaceAll('\n', ' '),
+      ],
     }),
   });
 });
@@ -40,13 +45,24 @@ async function connect(path: string, capabilities = {}): Promise<Client> {
   return client;
 }
 
-async function api(path: string, body?: object): Promise<{ status: number; body: any }> {
+interface Answer {
+  readonly status: number;
+  /** What of all answers the tests look at. */
+  readonly body: {
+    readonly hits: { readonly name: string; readonly server: string }[];
+    readonly calls: Record<string, unknown>[];
+    readonly groups: { readonly servers: { readonly tools: { readonly name: string }[] }[] }[];
+    readonly result: { readonly structuredContent: unknown };
+  };
+}
+
+async function api(path: string, body?: object): Promise<Answer> {
   const response = await fetch(gateway.address + path, {
     method: body === undefined ? 'GET' : 'POST',
     headers: { authorization: `Bearer ${gateway.token}`, 'content-type': 'application/json' },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
-  return { status: response.status, body: await response.json() };
+  return { status: response.status, body: (await response.json()) as Answer['body'] };
 }
 
 const text = (result: unknown): string => (result as { content: { text: string }[] }).content[0]?.text ?? '';
@@ -116,8 +132,7 @@ describe('overridden tools of real servers', () => {
     expect((await api('/api/v1/calls', ask)).body.result.structuredContent).toEqual({ result: 8 });
     expect((await api('/api/v1/calls', { ...ask, tool: 'add' })).status).toBe(404);
     const { body: registry } = await api('/api/v1/registry');
-    const calculator = registry.groups[0].servers[0];
-    expect(calculator.tools.map(({ name }: { name: string }) => name)).toContain('sum');
+    expect(registry.groups[0]?.servers[0]?.tools.map(({ name }) => name)).toContain('sum');
     const { body: activity } = await api('/api/v1/activity?limit=5');
     expect(activity.calls).toContainEqual(
       expect.objectContaining({
@@ -127,5 +142,47 @@ describe('overridden tools of real servers', () => {
         outcome: 'ok',
       }),
     );
+  });
+});
+
+describe('a virtual server over real servers', () => {
+  it('lists and calls its tools at its own address, what their servers deny left out', async () => {
+    // A client with roots gets connections of its own elsewhere; here the servers behind are shared.
+    const client = await connect('/mcp/team/safe-tools', { roots: {} });
+    expect(client.getServerVersion()?.name).toBe('safe-tools');
+    const { tools } = await client.listTools();
+    expect(tools.map(({ name }) => name)).toEqual(['sum', 'product', 'say']);
+    expect(tools[1]?.description).toBe('Multiplies');
+    expect(text(await client.callTool({ name: 'sum', arguments: { a: 1 } }))).toBe('6');
+    expect(text(await client.callTool({ name: 'product', arguments: { a: 3 } }))).toBe('30');
+    expect(text(await client.callTool({ name: 'say' }))).toBe('Echo: hello there');
+    const refused = await client.callTool({ name: 'say', arguments: { message: 'mine' } });
+    expect(text(refused)).toContain('"message" is set by the gateway');
+    for (const name of ['divide', 'multiply', 'echo'])
+      await expect(client.callTool({ name, arguments: { a: 1, b: 2 } })).rejects.toThrow('Unknown tool');
+    await client.close();
+    const { body } = await api('/api/v1/activity?limit=20');
+    expect(body.calls).toContainEqual(
+      expect.objectContaining({
+        server: 'toolgate:team:safe-tools',
+        upstream: 'toolgate:common:calculator-mcp',
+        name: 'product',
+        outcome: 'ok',
+      }),
+    );
+  });
+
+  it('is one more server of its group, of the whole, of search and of the agent', async () => {
+    const group = await connect('/mcp/team');
+    expect((await group.listTools()).tools.map(({ name }) => name)).toContain('safe-tools__product');
+    const called = await group.callTool({ name: 'safe-tools__product', arguments: { a: 2, b: 2 } });
+    expect(text(called)).toBe('4');
+    await group.close();
+    const { body: found } = await api('/api/v1/search?q=product');
+    expect(found.hits).toContainEqual(
+      expect.objectContaining({ name: 'product', server: 'toolgate:team:safe-tools' }),
+    );
+    const ask = { server: 'team:safe-tools', tool: 'product', arguments: { a: 2 } };
+    expect((await api('/api/v1/calls', ask)).body.result.structuredContent).toEqual({ result: 20 });
   });
 });

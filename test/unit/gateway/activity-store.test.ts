@@ -34,6 +34,7 @@ const record = (at: number, more: Partial<CallRecord> = {}): CallRecord => ({
   subject: 'user:owner',
   tokenId: 'token',
   server: 't:g:s',
+  upstream: null,
   name: 'add',
   outcome: 'ok',
   rule: null,
@@ -68,6 +69,17 @@ describe('P53 the record of calls', () => {
     for (const at of [3, 1, 2, 5, 4]) store.append(record(at));
     expect(await times()).toEqual([5, 4, 3, 2, 1]);
     expect(await times(2)).toEqual([5, 4]);
+  });
+
+  it('takes over a file that was written before a column was added', async () => {
+    store.append(record(1));
+    await store.close();
+    const database = new DatabaseSync(file);
+    database.exec('alter table calls drop column upstream');
+    database.close();
+    store = await open();
+    store.append(record(2, { upstream: 't:g:behind' }));
+    expect((await store.query({ limit: 10 })).map(({ upstream }) => upstream)).toEqual(['t:g:behind', null]);
   });
 
   it('survives closing and opening', async () => {
