@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createDecide } from './access/decide.ts';
+import { createDecide, type Decide } from './access/decide.ts';
 import { createAgent } from './agent/agent.ts';
 import { resolveReferences, type ReferenceSource } from './config/references.ts';
 import type { Config, ProviderConfig } from './config/schema.ts';
@@ -21,7 +21,7 @@ import { withDiscovery } from './mcp/discovery.ts';
 import { createViews } from './mcp/scope.ts';
 import { createSessionConnections } from './mcp/session-connection.ts';
 import { createSessions } from './mcp/sessions.ts';
-import { createModels, type ProviderOptions } from './models/models.ts';
+import { createModels, type Models, type ProviderOptions } from './models/models.ts';
 import { createArgumentValidator } from './pipeline/arguments.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import {
@@ -70,6 +70,11 @@ export interface GatewayDeps {
 
 export interface Gateway {
   readonly catalog: Catalog;
+  /**
+   * Follows a changed configuration while it runs. Throws, and changes nothing, when it cannot be used. `listen`
+   * and `storage` hold from the next start on.
+   */
+  apply(config: Config): void;
   /** Starts the servers, listens, and resolves with the base address. Rejects when the port is taken. */
   listen(port: number): Promise<string>;
   /** Answers what is under way for a moment, then ends every connection and every process. Leaves the stores open. */
@@ -80,10 +85,12 @@ const PURGE_EVERY_MS = 60 * 60_000;
 
 /** Puts a gateway together. The one place that knows all parts; several gateways may run in one process. */
 export function createGateway(deps: GatewayDeps): Gateway {
-  const { config, log, now, activity, version } = deps;
+  const { log, now, activity, version } = deps;
+  let config = deps.config;
+  let judge = createDecide(config);
   const resolve = (text: string): string => resolveReferences(text, deps.references);
 
-  const decide = createDecide(config);
+  const decide: Decide = (principal, request) => judge(principal, request);
   const dispatchers = createDispatchers();
   const reaper = startReaper();
   const launch = { folder: deps.folder, env: deps.env, execPath: deps.execPath, resolve };
@@ -96,7 +103,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     catalogStore: deps.catalogStore,
     log,
   });
-  const catalog = createCatalog({ config, upstreams, decide });
+  const catalog = createCatalog({ config: () => config, upstreams, decide });
   const identity = createIdentity({
     store: deps.configStore,
     key: deps.tokenKey,
@@ -118,11 +125,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
     (error) => log.error({ err: error }, 'a pipeline stage broke'),
   );
 
-  const models = createModels({
-    providers: config.models.providers.map((provider) => resolveProvider(provider, resolve)),
-    aliases: config.models.aliases,
-    dispatcherFor: (allowPrivateAddress) => dispatchers.for(allowPrivateAddress),
-  });
+  const modelsOf = ({ providers, aliases }: Config['models']): Models =>
+    createModels({
+      providers: providers.map((provider) => resolveProvider(provider, resolve)),
+      aliases,
+      dispatcherFor: (allowPrivateAddress) => dispatchers.for(allowPrivateAddress),
+    });
+  let configured = modelsOf(config.models);
+  const models: Models = {
+    resolve: (name) => configured.resolve(name),
+    list: (signal) => configured.list(signal),
+  };
   const agent = createAgent({ models, directory: catalog, pipeline, activity, log, now });
 
   const port = (): number => (http.address() as AddressInfo | null)?.port ?? 0;
@@ -155,7 +168,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     upstreams,
     activity,
     configStore: deps.configStore,
-    config,
+    config: () => config,
     gatewayVersion: version,
     exportBundle: deps.exportBundle,
     onError: (error) => log.error({ err: error }, 'a control-plane request failed'),
@@ -184,6 +197,14 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   return {
     catalog,
+    apply: (next) => {
+      const nextJudge = createDecide(next);
+      const nextModels = modelsOf(next.models);
+      config = next;
+      judge = nextJudge;
+      configured = nextModels;
+      upstreams.apply(next);
+    },
     listen: async (wanted) => {
       await listen(http, config.listen.host, wanted);
       upstreams.start();

@@ -31,7 +31,7 @@ export interface AdminDeps {
   readonly upstreams: Upstreams;
   readonly activity: ActivityStore;
   readonly configStore: ConfigStore;
-  readonly config: Config;
+  readonly config: () => Config;
   readonly gatewayVersion: string;
   readonly exportBundle: () => unknown;
   readonly onError: (error: unknown) => void;
@@ -66,7 +66,7 @@ export function createAdminApp(deps: AdminDeps): Express {
   app.get(
     '/api/v1/registry',
     anyone((_req, res, principal) => {
-      res.json(registryView(principal, deps.catalog, deps.config, deps.gatewayVersion));
+      res.json(registryView(principal, deps.catalog, deps.config(), deps.gatewayVersion));
     }),
   );
   app.get(
@@ -89,7 +89,7 @@ export function createAdminApp(deps: AdminDeps): Express {
     '/api/v1/registry/refresh',
     administrator(async (_req, res, principal) => {
       await deps.upstreams.refresh();
-      res.json(registryView(principal, deps.catalog, deps.config, deps.gatewayVersion));
+      res.json(registryView(principal, deps.catalog, deps.config(), deps.gatewayVersion));
     }),
   );
   app.post(

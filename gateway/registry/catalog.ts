@@ -25,21 +25,28 @@ export interface Catalog extends Directory {
 }
 
 export function createCatalog(deps: {
-  readonly config: Config;
+  /** The configuration as it is now. */
+  readonly config: () => Config;
   readonly upstreams: Upstreams;
   readonly decide: Decide;
 }): Catalog {
   const { config, upstreams, decide } = deps;
-  const tenants = [config.tenant.name, ...config.tenant.aliases];
   const listeners = new Set<(revision: number) => void>();
   const settleUntil = performance.now() + SETTLE_MS;
   let revision = 1;
-  const offered = createOffered(config);
-  const build = createEntries(config, upstreams, offered);
+  let builtFor = config();
+  let offered = createOffered(builtFor);
+  let build = createEntries(builtFor, upstreams, offered);
   let entries = build();
   let byId = new Map(entries.map((entry) => [entry.id, entry]));
 
   upstreams.onChange(() => {
+    const now = config();
+    if (now !== builtFor) {
+      builtFor = now;
+      offered = createOffered(now);
+      build = createEntries(now, upstreams, offered);
+    }
     entries = build();
     byId = new Map(entries.map((entry) => [entry.id, entry]));
     revision++;
@@ -55,7 +62,7 @@ export function createCatalog(deps: {
   return {
     entries: () => entries,
     entry: (id) => byId.get(id),
-    offered,
+    offered: (serverId, listed) => offered(serverId, listed),
     revision: () => revision,
     onChange,
     settled: (serverIds, options) => {
@@ -69,7 +76,8 @@ export function createCatalog(deps: {
     },
     servers: visible,
     server: (principal, name) => {
-      const found = resolveServer(name, visible(principal), tenants);
+      const { tenant } = config();
+      const found = resolveServer(name, visible(principal), [tenant.name, ...tenant.aliases]);
       return found.length === 1 ? found[0] : undefined;
     },
     tools: (principal, { id, tools }) =>

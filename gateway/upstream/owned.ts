@@ -9,13 +9,15 @@ export interface Owned {
     limitMs: number,
     connect: (events: ConnectionEvents, signal: AbortSignal) => Promise<Connection>,
   ): Promise<Connection>;
-  /** Ends all of them, those that are still being opened included. */
+  /** Ends all of them, those that are still being opened included; their owners are told. */
   close(): Promise<void>;
 }
 
+const ENDED = 'the server was taken out of service';
+
 /** Keeps track of such connections, so that none outlives the gateway. */
 export function createOwned(): Owned {
-  const open = new Set<Connection>();
+  const open = new Map<Connection, (reason: string) => void>();
   const opening = new Set<Promise<unknown>>();
   const closing = new AbortController();
 
@@ -48,7 +50,7 @@ export function createOwned(): Owned {
         notify: connection.notify,
         close: () => (ended ??= connection.close().finally(forget)),
       };
-      open.add(tracked);
+      open.set(tracked, events.onLost);
       return tracked;
     } catch (error) {
       const words = timeout.aborted ? `did not answer within ${limitMs / 1000} s` : describeError(error);
@@ -62,9 +64,11 @@ export function createOwned(): Owned {
       return attempt;
     },
     close: async () => {
-      closing.abort(new UnavailableError('the gateway is stopping'));
+      closing.abort(new UnavailableError(ENDED));
       await Promise.allSettled(opening);
-      await Promise.all([...open].map((connection) => connection.close()));
+      const all = [...open];
+      for (const [, onLost] of all) onLost(ENDED);
+      await Promise.all(all.map(([connection]) => connection.close()));
     },
   };
 }

@@ -21,6 +21,11 @@ import { Supervisor } from './supervisor.ts';
 export interface Upstreams {
   /** Starts every server that is not disabled, in the background. */
   start(): void;
+  /**
+   * Follows a changed configuration: servers that are gone, disabled or reached otherwise end, those that are new
+   * start, and all others keep their connections and processes.
+   */
+  apply(config: Config): void;
   snapshot(serverId: string): { readonly status: ServerStatus; readonly capabilities: Capabilities };
   /** Rejects with an `UnavailableError` that says why, also for a server that is disabled or unknown. */
   connected(serverId: string): Promise<Connection> | Connection;
@@ -58,70 +63,138 @@ const DISABLED: { status: ServerStatus; capabilities: Capabilities } = {
 
 export function createUpstreams(deps: UpstreamsDeps): Upstreams {
   const listeners: (() => void)[] = [];
-  const supervisors = new Map<string, Supervisor>();
-  const servers = new Map<string, ServerConfig>();
-  const approaches = new Map<string, Approach>();
-  const owned = createOwned();
-  for (const group of deps.config.groups) {
-    for (const server of group.servers) {
-      if (server.disabled || server.virtual !== undefined) continue;
-      const id = `${group.name}:${server.name}`;
-      servers.set(id, server);
-      const client = { version: deps.gatewayVersion, capabilities: {} };
-      const print = fingerprint(server);
-      const known = deps.catalogStore.find(id, print);
-      const approach = { protocol: server.protocol, memory: { shyAt: known?.shyAt } };
-      approaches.set(id, approach);
-      supervisors.set(
-        id,
-        new Supervisor({
-          connect: (events, signal) => connect(server, deps, { approach, client, events, signal }),
-          connectTimeoutMs: server.timeouts.connect,
-          log: deps.log.child({ server: id }),
-          onChange: () => listeners.forEach((listener) => listener()),
-          known,
-          onListed: (listed) => deps.catalogStore.keep(id, print, listed),
-        }),
-      );
+  const registered = new Map<string, Registered>();
+  const leaving = new Set<Promise<void>>();
+  let started = false;
+  const changed = (): void => listeners.forEach((listener) => listener());
+
+  const retire = (one: Registered): Promise<void> => {
+    const gone = one.retire().finally(() => leaving.delete(gone));
+    leaving.add(gone);
+    return gone;
+  };
+  const apply = (config: Config): void => {
+    const wanted = enabledServers(config);
+    const retired = new Map<string, Promise<void>>();
+    for (const [id, one] of registered) {
+      const server = wanted.get(id);
+      if (server !== undefined && connectionOf(server) === connectionOf(one.server)) continue;
+      registered.delete(id);
+      retired.set(id, retire(one));
     }
-  }
-  const all = [...supervisors.values()];
+    for (const [id, server] of wanted) {
+      if (registered.has(id)) continue;
+      const one = register(id, server, deps, changed, retired.get(id));
+      registered.set(id, one);
+      if (started) void one.supervisor.start();
+    }
+  };
+  apply(deps.config);
+
   return {
-    start: () => all.forEach((supervisor) => void supervisor.start()),
-    snapshot: (id) => supervisors.get(id) ?? DISABLED,
+    start: () => {
+      started = true;
+      for (const { supervisor } of registered.values()) void supervisor.start();
+    },
+    apply: (config) => {
+      apply(config);
+      changed();
+    },
+    snapshot: (id) => registered.get(id)?.supervisor ?? DISABLED,
     connected: (id) =>
-      supervisors.get(id)?.connected() ?? Promise.reject(new UnavailableError('the server is disabled')),
-    open: async (id, capabilities, events) => {
-      const server = servers.get(id);
-      const supervisor = supervisors.get(id);
-      const approach = approaches.get(id);
-      if (server === undefined || supervisor === undefined || approach === undefined)
-        throw new UnavailableError('the server is disabled');
+      registered.get(id)?.supervisor.connected() ??
+      Promise.reject(new UnavailableError('the server is disabled')),
+    open: (id, capabilities, events) =>
+      registered.get(id)?.open(capabilities, events) ??
+      Promise.reject(new UnavailableError('the server is disabled')),
+    refresh: async () => {
+      await Promise.all([...registered.values()].map(({ supervisor }) => supervisor.refresh()));
+    },
+    onChange: (listener) => void listeners.push(listener),
+    close: async () => {
+      await Promise.all([...leaving, ...[...registered.values()].map((one) => one.retire())]);
+    },
+  };
+}
+
+/** A server that is to run, and its connections. */
+interface Registered {
+  readonly server: ServerConfig;
+  readonly supervisor: Supervisor;
+  open(
+    capabilities: JsonObject,
+    events: Omit<ConnectionEvents, 'onStderr' | 'onWarning'>,
+  ): Promise<Connection>;
+  /** Ends its connections and its process. */
+  retire(): Promise<void>;
+}
+
+/** `former` is the end of the server that had the id before: the new one starts after it. */
+function register(
+  id: string,
+  server: ServerConfig,
+  deps: UpstreamsDeps,
+  onChange: () => void,
+  former: Promise<void> | undefined,
+): Registered {
+  const print = fingerprint(server);
+  const known = deps.catalogStore.find(id, print);
+  const approach = { protocol: server.protocol, memory: { shyAt: known?.shyAt } };
+  const log = deps.log.child({ server: id });
+  const owned = createOwned();
+  const clientWith = (capabilities: JsonObject): ClientDescription => ({
+    version: deps.gatewayVersion,
+    capabilities,
+  });
+  const supervisor = new Supervisor({
+    connect: async (events, signal) => {
+      await former;
+      return connect(server, deps, { approach, client: clientWith({}), events, signal });
+    },
+    connectTimeoutMs: server.timeouts.connect,
+    log,
+    onChange,
+    known,
+    onListed: (listed) => deps.catalogStore.keep(id, print, listed),
+  });
+  return {
+    server,
+    supervisor,
+    open: async (capabilities, events) => {
       // Of a server that listens on its own address there is one process, and the supervisor owns it.
       if (server.url !== undefined && server.command !== undefined) await supervisor.connected();
-      const client = { version: deps.gatewayVersion, capabilities };
-      const { connect: limit } = server.timeouts;
-      const log = deps.log.child({ server: id });
+      const client = clientWith(capabilities);
       const told = {
         onStderr: (line: string): void => log.debug({ line }, 'stderr'),
         onWarning: (words: string): void => log.warn(words),
       };
-      return owned.open({ ...events, ...told }, limit, (tracked, signal) =>
-        server.url === undefined
-          ? connect(server, deps, { approach, client, events: tracked, signal })
-          : overHttp(server)(
-              httpDeps(server, server.url, deps, { approach, client, events: tracked, signal }),
-            ),
-      );
+      return owned.open({ ...events, ...told }, server.timeouts.connect, (tracked, signal) => {
+        const attempt = { approach, client, events: tracked, signal };
+        return server.url === undefined
+          ? connect(server, deps, attempt)
+          : overHttp(server)(httpDeps(server, server.url, deps, attempt));
+      });
     },
-    refresh: async () => {
-      await Promise.all(all.map((supervisor) => supervisor.refresh()));
-    },
-    onChange: (listener) => void listeners.push(listener),
-    close: async () => {
-      await Promise.all([owned.close(), ...all.map((supervisor) => supervisor.stop())]);
+    retire: async () => {
+      await Promise.all([owned.close(), supervisor.stop()]);
     },
   };
+}
+
+function enabledServers(config: Config): Map<string, ServerConfig> {
+  return new Map(
+    config.groups.flatMap((group) =>
+      group.servers
+        .filter(({ disabled, virtual }) => !disabled && virtual === undefined)
+        .map((server): [string, ServerConfig] => [`${group.name}:${server.name}`, server]),
+    ),
+  );
+}
+
+/** What of a registration its connections depend on: where only the rest changes, they stay. */
+function connectionOf(server: ServerConfig): string {
+  const { description: _d, tags: _t, tools: _r, unlistedTools: _u, ...rest } = server;
+  return JSON.stringify(rest);
 }
 
 interface Attempt {

@@ -73,6 +73,7 @@ export function catalogOf(
   });
   const upstreams: Upstreams = {
     start: () => undefined,
+    apply: () => undefined,
     snapshot: (id) => {
       const { status, tools = [], resources = [], templates = [], prompts = [] } = offers[id] ?? {};
       return {
@@ -91,7 +92,7 @@ export function catalogOf(
   };
   const decide = createDecide(config);
   return {
-    catalog: createCatalog({ config, upstreams, decide }),
+    catalog: createCatalog({ config: () => config, upstreams, decide }),
     decide,
     upstreams,
     asked,
