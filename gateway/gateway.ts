@@ -17,6 +17,7 @@ import { createIdentity } from './identity/identity.ts';
 import type { Sharing } from './identity/sharing.ts';
 import { createContextCost, type CountTokens } from './mcp/context-cost.ts';
 import { createDispatch } from './mcp/dispatch.ts';
+import { createModernSession } from './mcp/modern-session.ts';
 import { withDiscovery } from './mcp/discovery.ts';
 import { createViews } from './mcp/scope.ts';
 import { createSessionConnections } from './mcp/session-connection.ts';
@@ -151,6 +152,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       catalog,
       pipeline,
       connections: createSessionConnections({ upstreams, catalog, now }),
+      modernSession: (serverId, announce) => createModernSession(serverId, upstreams, announce),
       holds: identity.holds,
     }),
     gatewayVersion: version,

@@ -146,6 +146,7 @@ const STATUS: Record<RefusalReason, number> = {
   timeout: 504,
   cancelled: 499,
   'upstream-unavailable': 502,
+  'input-required': 422,
   'upstream-error': 502,
 };
 

@@ -112,7 +112,7 @@ async function initialize(
     rpcError(res, 404, id, CODES.invalidRequest, `there is nothing at ${path}`);
     return;
   }
-  const { protocolVersion: requested, capabilities } = message.params;
+  const { protocolVersion: requested, capabilities, clientInfo } = message.params;
   const protocolVersion = negotiate(requested);
   const session = deps.sessions.open({
     principal,
@@ -120,6 +120,7 @@ async function initialize(
     route: path,
     protocolVersion,
     capabilities: isJsonObject(capabilities) ? capabilities : {},
+    clientInfo: isJsonObject(clientInfo) ? clientInfo : undefined,
   });
   if (session === undefined) {
     rpcError(res, 503, id, CODES.refused, 'too many sessions; end some with DELETE');

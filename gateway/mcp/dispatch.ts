@@ -1,10 +1,22 @@
-import type { Call, CallTarget, Outcome, OwnConnection, Pipeline, Progress } from '../pipeline/call.ts';
+import { isJsonObject } from '../contract/json.ts';
+import type {
+  Call,
+  CallTarget,
+  Envelope,
+  Outcome,
+  OwnConnection,
+  Pipeline,
+  Progress,
+} from '../pipeline/call.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Catalog } from '../registry/catalog.ts';
+import { eraOf } from '../upstream/connection.ts';
 import { CODES, type Incoming, type RequestId, type RpcError, resultText, errorText } from './jsonrpc.ts';
 import { LISTS, progressToken, takeAim, withoutProgressToken, type Aim } from './aim.ts';
 import type { ListMethod, Views } from './scope.ts';
-import { canBeAsked, sessionRoute } from './relay.ts';
+import type { ModernSession } from './modern-session.ts';
+import { askable, canBeAsked, createRelay, sessionRoute, type Reached, type Route } from './relay.ts';
+import { asksForInput, continueInRounds, type Fulfil } from './rounds.ts';
 import type { SessionConnection, SessionConnections } from './session-connection.ts';
 import type { Session } from './sessions.ts';
 import type { Stream } from './streams.ts';
@@ -35,25 +47,44 @@ export function createDispatch(deps: {
   readonly catalog: Catalog;
   readonly pipeline: Pipeline;
   readonly connections: SessionConnections;
+  /** What a session sets at a modern server; `announce` takes what the server announces to it. */
+  readonly modernSession: (serverId: string, announce: Route['announce']) => ModernSession;
   /** Whether a principal's token is still valid. */
   readonly holds: (principal: Principal) => boolean;
 }): Dispatch {
   const { views, catalog, pipeline } = deps;
   /** The session's own connection, made when it is `needed`. */
   const ownConnection = (session: Session, needed: boolean): SessionConnection | undefined => {
-    const { scope, principal } = session;
+    const { scope } = session;
     if (!needed || scope.kind !== 'server' || scope.discovery === true) return session.connection;
     // A virtual server's tools are reached at the servers behind it.
     if (catalog.entry(`${scope.group}:${scope.server}`)?.config.virtual !== undefined) return undefined;
-    const permitted = (): boolean => deps.holds(principal) && views(principal, scope) !== undefined;
-    session.connection ??= deps.connections.create(`${scope.group}:${scope.server}`, {
-      capabilities: session.capabilities,
-      route: sessionRoute(session, session.streams.deliver),
-      waiting: session.asks.waiting,
-      permitted,
-    });
+    session.connection ??= deps.connections.create(`${scope.group}:${scope.server}`, reached(session));
     return session.connection;
   };
+  const reached = (session: Session): Reached => {
+    const { principal, scope, capabilities } = session;
+    return {
+      capabilities,
+      route: sessionRoute(session, session.streams.deliver),
+      waiting: session.asks.waiting,
+      permitted: () => deps.holds(principal) && views(principal, scope) !== undefined,
+    };
+  };
+  /** At the own address of a modern server: what the session has set at it. No connection of its own is needed. */
+  const modernSession = (session: Session): ModernSession | undefined => {
+    const { scope } = session;
+    if (scope.kind !== 'server' || scope.discovery === true) return undefined;
+    const id = `${scope.group}:${scope.server}`;
+    if (eraOf(catalog.entry(id)?.status.protocolVersion) === 'legacy') return undefined;
+    const { permitted, route } = reached(session);
+    session.modern ??= deps.modernSession(id, (method, params) => {
+      if (permitted()) route.announce(method, params);
+    });
+    return session.modern;
+  };
+  const logs = (serverId: string): boolean =>
+    isJsonObject(catalog.entry(serverId)?.status.declared['logging']);
   return async (exchange) => {
     const { session, request } = exchange;
     const fail = (code: number, message: string, data?: unknown): Answer => ({
@@ -67,7 +98,8 @@ export function createDispatch(deps: {
       return catalog.settled(view?.entries.map(({ id }) => id) ?? [], { afresh });
     };
     if (list || session.scope.discovery === true) await settle(false);
-    const own = ownConnection(session, canBeAsked(session.capabilities));
+    const modern = modernSession(session);
+    const own = modern === undefined ? ownConnection(session, canBeAsked(session.capabilities)) : undefined;
     const offered = own === undefined ? undefined : await own.offered();
     const aimNow = (): Aim | RpcError | undefined | string => {
       const view = views(session.principal, session.scope, offered);
@@ -86,20 +118,38 @@ export function createDispatch(deps: {
     if (aim === undefined) return fail(CODES.methodNotFound, `the gateway does not offer ${request.method}`);
     if (typeof aim === 'string') return { text: resultText(request.id, aim), upstreamMs: 0 };
     if ('code' in aim) return fail(aim.code, aim.message, aim.data);
-    return callThrough(
-      pipeline,
-      exchange,
-      aim,
-      ownConnection(session, aim.settles === true)?.during(sessionRoute(session, exchange.stream.send)),
-    );
+    const { settles = false, target } = aim;
+    return callThrough(pipeline, exchange, aim, {
+      reached: () => reached(session),
+      own: (modern ?? ownConnection(session, settles))?.during(sessionRoute(session, exchange.stream.send)),
+      logLevel: modern !== undefined && logs(target.serverId) ? modern.logLevel() : undefined,
+    });
   };
+}
+
+/** How a call of a session goes to its server, and a question back. */
+interface Way {
+  readonly reached: () => Reached;
+  readonly own: OwnConnection | undefined;
+  /** What a modern server is told of the log messages that the session wants. */
+  readonly logLevel: string | undefined;
+}
+
+/** Who a modern server is told is asking; at discovery addresses nobody who can be asked. */
+function envelopeOf(session: Session, logLevel: string | undefined): Envelope | undefined {
+  if (session.scope.discovery === true) return undefined;
+  session.envelope ??= {
+    clientCapabilities: askable(session.capabilities),
+    ...(session.clientInfo && { clientInfo: session.clientInfo }),
+  };
+  return logLevel === undefined ? session.envelope : { ...session.envelope, logLevel };
 }
 
 async function callThrough(
   pipeline: Pipeline,
   exchange: Exchange,
   aim: Aim,
-  own: OwnConnection | undefined,
+  { reached, own, logLevel }: Way,
 ): Promise<Answer> {
   const { session, request, traceId, stream } = exchange;
   const cancel = new AbortController();
@@ -119,14 +169,25 @@ async function callThrough(
     ...(token !== undefined && { onProgress }),
     ...(aim.method !== undefined && { method: aim.method }),
     own,
+    envelope: envelopeOf(session, logLevel),
     facts: { upstreamMs: 0, requestBytes: exchange.requestBytes, responseBytes: null },
   };
   try {
-    const text = answerText(request.id, await pipeline.run(call), aim.target);
+    const first = await pipeline.run(call);
+    const outcome = asksForInput(first)
+      ? await continueInRounds(pipeline, call, first, fulfilBy(reached(), sessionRoute(session, stream.send)))
+      : first;
+    const text = answerText(request.id, outcome, aim.target);
     return { text, upstreamMs: call.facts.upstreamMs };
   } finally {
     session.inFlight.delete(request.id);
   }
+}
+
+/** Asks the client of a session, as a server of the legacy era does by itself. */
+function fulfilBy(reached: Reached, route: Route): Fulfil {
+  const { onRequest } = createRelay(reached, () => undefined)(route);
+  return async (method, params, signal) => (await onRequest?.(method, params, signal)) ?? {};
 }
 
 /**
@@ -136,7 +197,8 @@ async function callThrough(
 function answerText(id: RequestId, outcome: Outcome, target: CallTarget): string {
   if (outcome.ok) return resultText(id, JSON.stringify(outcome.result));
   const { reason, message, rule, upstreamError } = outcome.refusal;
-  if (upstreamError) return errorText(id, upstreamError);
+  // What a server of the modern era says of missing capabilities, a legacy client is told in words.
+  if (upstreamError && reason !== 'input-required') return errorText(id, upstreamError);
   if (reason === 'not-found') {
     if (target.kind === 'resource') {
       return errorText(id, {

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
+import type { Envelope } from '../pipeline/call.ts';
 import { createAsks, type Asks } from './asks.ts';
+import type { ModernSession } from './modern-session.ts';
 import type { Scope, View } from './scope.ts';
 import type { SessionConnection } from './session-connection.ts';
 import { createStreams, type Streams } from './streams.ts';
@@ -17,18 +19,27 @@ export interface Session {
   readonly inFlight: Map<string | number, AbortController>;
   /** What the client declared at `initialize`. */
   readonly capabilities: JsonObject;
+  /** Who the client said it is. */
+  readonly clientInfo?: JsonObject | undefined;
   readonly streams: Streams;
   /** What its server has asked the client. */
   readonly asks: Asks;
   /** At a server's own address: the session's own connection to it, where it needs one. */
   connection?: SessionConnection;
+  /** Who a modern server is told is asking. */
+  envelope?: Envelope;
+  /** There, when the server is of the modern era: what the session has set at it. */
+  modern?: ModernSession;
   /** The lists as the client last had reason to know them. */
   announced?: View['payloads'] | undefined;
   lastSeen: number;
 }
 
 /** What a session is opened with. */
-export type Opening = Pick<Session, 'principal' | 'scope' | 'route' | 'protocolVersion' | 'capabilities'>;
+export type Opening = Pick<
+  Session,
+  'principal' | 'scope' | 'route' | 'protocolVersion' | 'capabilities' | 'clientInfo'
+>;
 
 export interface Sessions {
   /** Opens a session; undefined when there are too many and none is idle. */
@@ -57,6 +68,7 @@ export function createSessions(now: () => number): Sessions {
     session.asks.close();
     session.streams.close();
     session.connection?.close();
+    session.modern?.close();
   };
   const idle = (session: Session): boolean => session.inFlight.size === 0 && !session.streams.listening();
   const sweep = setInterval(() => {

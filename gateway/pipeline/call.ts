@@ -93,6 +93,8 @@ export type RefusalReason =
   | 'timeout'
   | 'cancelled'
   | 'upstream-unavailable'
+  /** The server needs something of the caller (elicitation, sampling, roots) that there is no way to get. */
+  | 'input-required'
   /** The upstream server answered with a JSON-RPC error, kept in `upstreamError`. */
   | 'upstream-error';
 

@@ -153,19 +153,35 @@ export function upstreamStage(upstreams: Upstreams, catalog: Catalog, judges: re
 
 async function send(connection: Requests, call: Call, { params }: Way): Promise<Outcome> {
   const { target, method = METHODS[target.kind], signal, onProgress, envelope } = call;
-  return { ok: true, result: await connection.request(method, params, { signal, onProgress, envelope }) };
+  const result = await connection.request(method, params, { signal, onProgress, envelope });
+  // Without an envelope the server was told that this caller cannot be asked.
+  if (envelope === undefined && result['resultType'] === 'input_required')
+    return refuse('input-required', asksInVain(target.name, result['inputRequests']));
+  return { ok: true, result };
 }
 
 function gone({ target }: Call): Promise<Outcome> {
   return refuse('not-found', `there is no ${target.kind} ${target.name}`);
 }
 
+/** What to tell a caller that cannot be asked of a server that asks. */
+function asksInVain(name: string, requests: unknown): string {
+  const methods = isJsonObject(requests)
+    ? Object.values(requests).flatMap((one) => (isJsonObject(one) ? [String(one['method'])] : []))
+    : [];
+  const asked = methods.length === 0 ? 'another try' : [...new Set(methods)].join(', ');
+  return `${name} asks for ${asked}, which cannot be had on this way of calling it; call it with a client that can be asked`;
+}
+
+/** The server needs a capability that the caller did not declare (MCP 2026-07-28, Error Codes). */
+const MISSING_CAPABILITY = -32021;
+
 function explain(error: unknown, call: Call): Refusal {
   if (call.signal.aborted) return { reason: 'cancelled', message: 'the call was cancelled' };
   if (error instanceof JsonRpcError) {
     const { code, message, data } = error;
     return {
-      reason: 'upstream-error',
+      reason: code === MISSING_CAPABILITY ? 'input-required' : 'upstream-error',
       message,
       upstreamError: { code, message, ...(data !== undefined && { data }) },
     };

@@ -1,10 +1,11 @@
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
-import type { ClientDescription, Connection, Handshake } from './connection.ts';
+import type { ClientDescription, Connection, ConnectionEvents, Handshake } from './connection.ts';
 import { enveloped } from './envelope.ts';
 import { JsonRpcError, UnavailableError } from './errors.ts';
 import { MarkedTools } from './marked-tools.ts';
 import type { ModernHttpTransport } from './modern-http-transport.ts';
 import type { Peer } from './peer.ts';
+import { subscribe } from './subscription.ts';
 
 type Request = Connection['request'];
 
@@ -49,8 +50,22 @@ export function modernHttpRequest(
   };
 }
 
-/** What a server is to announce by itself: the changes of those lists that it says it announces. */
-export function listChanges({ capabilities }: Handshake): JsonObject | undefined {
+/** Keeps listening to the changes of those lists that the server says it announces, until the signal aborts. */
+export async function listenToLists(
+  request: Request,
+  handshake: Handshake,
+  events: Pick<ConnectionEvents, 'onNotification' | 'onRenewed'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const changes = listChanges(handshake);
+  if (changes === undefined) return;
+  const onOpened = (again: boolean): void => {
+    if (again) events.onRenewed();
+  };
+  await subscribe(request, changes, { onNotification: events.onNotification, onOpened }, signal);
+}
+
+function listChanges({ capabilities }: Handshake): JsonObject | undefined {
   const announced = (['tools', 'prompts', 'resources'] as const).filter((name) => {
     const offered = capabilities[name];
     return isJsonObject(offered) && offered['listChanged'] === true;

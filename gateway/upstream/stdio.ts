@@ -12,11 +12,10 @@ import { UnavailableError } from './errors.ts';
 import type { Launch } from './launch.ts';
 import { LineReader } from './lines.ts';
 import { LogRoute } from './log-route.ts';
-import { listChanges, modernRequest } from './modern.ts';
+import { listenToLists, modernRequest } from './modern.ts';
 import { discoverServer, negotiate, type Approach } from './negotiation.ts';
 import { Peer, type Transport } from './peer.ts';
 import type { Reaper } from './reaper.ts';
-import { subscribe } from './subscription.ts';
 
 export interface StdioDeps {
   readonly launch: Launch;
@@ -108,9 +107,7 @@ async function start(deps: StdioDeps): Promise<Connection> {
     );
     if (late === true) throw new StartAgain('modern', 'the server turned out to be of the modern era');
     const connection = era === 'legacy' ? legacyRequest(peer) : logs.following(modernRequest(peer, client));
-    const changes = era === 'legacy' ? undefined : listChanges(handshake);
-    const subscriber = { onNotification: events.onNotification, onResumed: events.onRenewed };
-    if (changes !== undefined) void subscribe(connection, changes, subscriber, over.signal);
+    if (era === 'modern') void listenToLists(connection, handshake, events, over.signal);
     return {
       era,
       handshake,

@@ -10,11 +10,10 @@ import {
 import { HttpStatusError, JsonRpcError, SessionLostError, UnavailableError } from './errors.ts';
 import { HttpTransport } from './http-transport.ts';
 import { HttpWire, type HttpTarget } from './http-wire.ts';
-import { listChanges, modernHttpRequest } from './modern.ts';
+import { listenToLists, modernHttpRequest } from './modern.ts';
 import { ModernHttpTransport } from './modern-http-transport.ts';
 import { discoverServer, negotiate, type Approach } from './negotiation.ts';
 import { Peer } from './peer.ts';
-import { subscribe } from './subscription.ts';
 
 export interface HttpDeps extends HttpTarget {
   readonly approach: Approach;
@@ -151,8 +150,6 @@ async function openSession(deps: HttpDeps, signal: AbortSignal): Promise<HttpSes
     };
   }
   const request = modernHttpRequest(modernPeer, client, modern, events.onWarning);
-  const changes = listChanges(handshake);
-  const subscriber = { onNotification: events.onNotification, onResumed: events.onRenewed };
   return {
     era,
     handshake,
@@ -160,8 +157,7 @@ async function openSession(deps: HttpDeps, signal: AbortSignal): Promise<HttpSes
     ended,
     request,
     peer: modernPeer,
-    listen: (until) =>
-      changes === undefined ? Promise.resolve() : subscribe(request, changes, subscriber, until),
+    listen: (until) => listenToLists(request, handshake, events, until),
     close: () => modern.close(),
   };
 }

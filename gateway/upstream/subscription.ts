@@ -6,8 +6,8 @@ import { JsonRpcError } from './errors.ts';
 /** Takes what a subscription brings. */
 export interface Subscriber {
   readonly onNotification: (method: string, params: JsonObject) => void;
-  /** The subscription is open again after a break, in which something may have been missed. */
-  readonly onResumed: () => void;
+  /** The subscription is open; `again` after a break, in which something may have been missed. */
+  readonly onOpened: (again: boolean) => void;
 }
 
 const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged';
@@ -30,7 +30,7 @@ export async function subscribe(
   let before = false;
   const onNotification = (method: string, params: JsonObject): void => {
     if (method !== ACKNOWLEDGED) return subscriber.onNotification(method, params);
-    if (before) subscriber.onResumed();
+    subscriber.onOpened(before);
     before = true;
   };
   while (!signal.aborted) {

@@ -1,0 +1,123 @@
+import type { JsonObject } from '../contract/json.ts';
+import type { OwnConnection, Requests } from '../pipeline/call.ts';
+import type { Connection } from '../upstream/connection.ts';
+import { JsonRpcError } from '../upstream/errors.ts';
+import type { ServerMessages } from '../upstream/server-messages.ts';
+import { subscribe } from '../upstream/subscription.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+import { CODES } from './jsonrpc.ts';
+import type { Route } from './relay.ts';
+
+/**
+ * What a legacy session has set at a modern server, which keeps nothing of it: the log level goes with each call,
+ * subscriptions become a `subscriptions/listen` of the gateway's. The shared connection carries it all.
+ */
+export interface ModernSession {
+  /** The least severe log message that the session wants. */
+  logLevel(): string;
+  /** The shared connection for one request, whose route takes what the server says about it. */
+  during(route: Route): OwnConnection;
+  close(): void;
+}
+
+/** Sessions that never set a level still get what servers of the legacy era send by default. */
+const DEFAULT_LEVEL = 'info';
+const LEVELS: ReadonlySet<unknown> = new Set([
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+]);
+const MAX_SUBSCRIPTIONS = 1_000;
+const UPDATED = 'notifications/resources/updated';
+
+/** `announce` takes the changes of the resources that the session subscribes to. */
+export function createModernSession(
+  serverId: string,
+  upstreams: Upstreams,
+  announce: Route['announce'],
+): ModernSession {
+  const uris = new Set<string>();
+  let level = DEFAULT_LEVEL;
+  let listening: AbortController | undefined;
+
+  const request: Connection['request'] = async (method, params, options) =>
+    (await upstreams.connected(serverId)).request(method, params, options);
+  /** Listens to all that is subscribed to by now, and gives up what was listened to before when that has begun. */
+  const listen = (signal: AbortSignal): Promise<void> => {
+    const former = listening;
+    const current = (listening = new AbortController());
+    if (uris.size === 0) {
+      former?.abort();
+      return Promise.resolve();
+    }
+    const resourceSubscriptions = [...uris];
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => reject(new Error('the request was given up'));
+      signal.addEventListener('abort', giveUp, { once: true });
+      const subscriber = {
+        onNotification: (method: string, params: JsonObject): void => {
+          if (method === UPDATED) announce(method, params);
+        },
+        onOpened: (again: boolean): void => {
+          former?.abort();
+          signal.removeEventListener('abort', giveUp);
+          resolve();
+          // What changed meanwhile is not known: each may have.
+          if (again) for (const uri of resourceSubscriptions) announce(UPDATED, { uri });
+        },
+      };
+      void subscribe(request, { resourceSubscriptions }, subscriber, current.signal).then(() =>
+        reject(new JsonRpcError(CODES.methodNotFound, 'the server offers no subscriptions')),
+      );
+    });
+  };
+  /** Answers what the gateway keeps for the session; undefined for what the server has to answer. */
+  const set = async (
+    method: string,
+    params: JsonObject,
+    signal: AbortSignal,
+  ): Promise<JsonObject | undefined> => {
+    switch (method) {
+      case 'logging/setLevel':
+        if (!LEVELS.has(params['level'])) throw new JsonRpcError(CODES.invalidParams, 'unknown log level');
+        level = String(params['level']);
+        return {};
+      case 'resources/subscribe':
+        if (uris.size >= MAX_SUBSCRIPTIONS)
+          throw new JsonRpcError(CODES.refused, `over ${MAX_SUBSCRIPTIONS} subscriptions`);
+        uris.add(String(params['uri']));
+        await listen(signal);
+        return {};
+      case 'resources/unsubscribe':
+        if (uris.delete(String(params['uri']))) await listen(signal);
+        return {};
+      default:
+        return undefined;
+    }
+  };
+  return {
+    logLevel: () => level,
+    during: (route) => {
+      const related: ServerMessages = { onNotification: route.deliver };
+      const over = (connection: Connection): Requests => ({
+        request: async (method, params, options) =>
+          (await set(method, params, options.signal)) ??
+          connection.request(method, params, { ...options, related }),
+      });
+      return {
+        tools: () => undefined,
+        waiting: () => false,
+        ready: () => {
+          const ready = upstreams.connected(serverId);
+          return ready instanceof Promise ? ready.then(over) : over(ready);
+        },
+      };
+    },
+    close: () => listening?.abort(),
+  };
+}
