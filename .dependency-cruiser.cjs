@@ -54,7 +54,7 @@ module.exports = {
       name: 'only-http-knows-http',
       comment: 'imports go down: http → pipeline → stages → domain → storage contracts',
       severity: 'error',
-      from: { path: '^gateway/', pathNot: '^gateway/(http/|gateway\\.ts)' },
+      from: { path: '^gateway/', pathNot: '^gateway/(http/|wrap/|gateway\\.ts)' },
       to: { path: '^gateway/http/' },
     },
     {
@@ -62,6 +62,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^gateway/', pathNot: '^gateway/(cli/|main\\.ts)' },
       to: { path: '^gateway/(gateway\\.ts|cli/|main\\.ts)' },
+    },
+    {
+      name: 'wrap-is-a-program-of-its-own',
+      comment: 'toolgate wrap serves one server as it is: no registry, no policy.',
+      severity: 'error',
+      from: { path: '^gateway/wrap/' },
+      to: { path: '^gateway/(access|agent|config|identity|models|pipeline|registry|storage)/' },
     },
     {
       name: 'storage-by-contract',

@@ -12,6 +12,7 @@ import { serveIpc } from './cli/serve-ipc.ts';
 import type { Program } from './cli/setup.ts';
 import { createToken, listTokens, revokeToken, type CreateOptions } from './cli/token.ts';
 import { validate } from './cli/validate.ts';
+import { addWrapCommand } from './cli/wrap.ts';
 import { EXIT } from './contract/ipc.ts';
 
 /** Set by the build from package.json. */
@@ -31,6 +32,7 @@ function commands(): Command {
     .description('MCP registry and AI gateway.')
     .version(program.version, '-V, --version')
     .showHelpAfterError('(--help explains)')
+    .enablePositionalOptions()
     .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage))
     .addHelpText('after', EXAMPLES);
 
@@ -125,6 +127,8 @@ function commands(): Command {
       call(server, tool, args, options),
     );
 
+  addWrapCommand(root, program);
+
   root
     .command('search')
     .description('search the tools, resources and prompts of a running gateway')
@@ -161,6 +165,7 @@ Examples:
   toolgate token create --name ci --group common --expires 30d
   TOOLGATE_TOKEN=tg_pat_… toolgate call common:calculator-mcp add '{"a": 2, "b": 3}'
   toolgate search comment on a pull request
+  toolgate wrap --port 8000 --host 0.0.0.0 --server stream python my_server.py
   toolgate export ./team-gateway`;
 
 function port(text: string): number {

@@ -77,7 +77,8 @@ export async function runGateway(
   }
 }
 
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): CliError {
+/** What to tell of a port that cannot be listened on. */
+export function listenError(error: NodeJS.ErrnoException, host: string, port: number): CliError {
   if (error.code === 'EADDRINUSE') {
     return new PortTakenError(
       `port ${port} on ${host} is taken: stop the program that has it, or choose another with --port`,

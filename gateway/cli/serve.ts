@@ -32,7 +32,7 @@ export async function serve(program: Program, options: ServeOptions): Promise<vo
 }
 
 /** Resolves at the first signal to stop; a second one ends the process at once. */
-function stopped(): Promise<void> {
+export function stopped(): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
