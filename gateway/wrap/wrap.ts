@@ -38,7 +38,14 @@ export async function startWrap(options: WrapOptions): Promise<Wrap> {
           reaper,
           signal,
           client: { version: options.version, capabilities: {} },
-          events: { onLost, onStderr, onNotification: () => undefined, onRenewed: () => undefined },
+          approach: { protocol: 'auto', memory: { shyAt: undefined } },
+          events: {
+            onLost,
+            onStderr,
+            onWarning: (words) => log.warn(words),
+            onNotification: () => undefined,
+            onRenewed: () => undefined,
+          },
         }),
       )
     : createStreamRoutes(parts);
