@@ -9,6 +9,7 @@ import { createAdminApp } from './http/admin.ts';
 import { createAgentRoutes } from './http/agent.ts';
 import { createConsole } from './http/console.ts';
 import { createLegacyMcp } from './http/mcp-legacy.ts';
+import { createSseMcp } from './http/mcp-sse.ts';
 import { createMcpRoutes } from './http/mcp.ts';
 import { createModelRoutes } from './http/models.ts';
 import { createPerimeter } from './http/perimeter.ts';
@@ -143,7 +144,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const perimeter = createPerimeter(identity, port);
   const search = createSearch(catalog);
   const views = withDiscovery(createViews(catalog), search);
-  const legacy = createLegacyMcp({
+  const sessions = {
     views,
     catalog,
     sessions: createSessions(now),
@@ -156,7 +157,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
       holds: identity.holds,
     }),
     gatewayVersion: version,
-  });
+  };
+  const legacy = createLegacyMcp(sessions);
+  const sse = createSseMcp(sessions);
   const mcp = createMcpRoutes(legacy);
   const agentRoutes = createAgentRoutes({ agent });
   const modelRoutes = createModelRoutes({ models });
@@ -181,6 +184,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     sharing: sharing && ((nonce) => sharing.answer(nonce, port())),
     dataPlane: [
       { prefix: '/mcp', handle: mcp.handle },
+      { prefix: '/sse', handle: sse.handle },
       { prefix: '/api/llm/', handle: agentRoutes.handle },
       { prefix: '/api/llm/', handle: modelRoutes.handle },
       { prefix: '/v1/', handle: modelRoutes.handle },
@@ -215,6 +219,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     },
     close: async () => {
       clearInterval(purging);
+      sse.close();
       mcp.close();
       agent.close();
       http.close();

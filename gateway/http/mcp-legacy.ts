@@ -163,7 +163,8 @@ const FORWARDED: ReadonlySet<string> = new Set([
   'notifications/roots/list_changed',
 ]);
 
-function notified(session: Session, message: Incoming): void {
+/** Takes a notification of a session's client. */
+export function notified(session: Session, message: Incoming): void {
   if (FORWARDED.has(message.method)) session.connection?.notify(message.method, message.params);
   if (message.method !== 'notifications/cancelled') return;
   const requestId = message.params['requestId'];

@@ -24,7 +24,7 @@ export function createMcpRoutes(legacy: LegacyMcp): McpRoutes {
       if (scope === undefined) return false;
       const exchange: HttpExchange = { req, res, principal, scope, path };
       if (req.method === 'POST') {
-        const posted = await read(req, res);
+        const posted = await readPosted(req, res);
         if (posted !== undefined) await legacy.post(exchange, posted);
       } else if (req.method === 'GET') legacy.openStream(exchange);
       else if (req.method === 'DELETE') legacy.endSession(exchange);
@@ -39,11 +39,11 @@ export function createMcpRoutes(legacy: LegacyMcp): McpRoutes {
 const DISCOVERY = '_discover';
 
 /** `/mcp` or `/mcp/_discover`, and up to two further segments; a trailing slash is tolerated. */
-function scopeOf(path: string): Scope | undefined {
+export function scopeOf(path: string, at: 'mcp' | 'sse' = 'mcp'): Scope | undefined {
   const [root, ...segments] = path.replace(/\/$/, '').slice(1).split('/');
   const mode = segments[0] === DISCOVERY ? { discovery: true } : {};
   const [group, server, ...more] = mode.discovery === true ? segments.slice(1) : segments;
-  if (root !== 'mcp' || more.length > 0) return undefined;
+  if (root !== at || more.length > 0) return undefined;
   if (group === undefined) return { kind: 'all', ...mode };
   return server === undefined
     ? { kind: 'group', group, ...mode }
@@ -51,7 +51,7 @@ function scopeOf(path: string): Scope | undefined {
 }
 
 /** Reads the one message of a POST; undefined when it was none, and was answered so. */
-async function read(
+export async function readPosted(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<Posted<Incoming | Reply> | undefined> {

@@ -39,7 +39,10 @@ export interface Session {
 export type Opening = Pick<
   Session,
   'principal' | 'scope' | 'route' | 'protocolVersion' | 'capabilities' | 'clientInfo'
->;
+> & {
+  /** False where its client cannot resume streams, and so is to be told of nothing that helps to. */
+  readonly resumable?: false;
+};
 
 export interface Sessions {
   /** Opens a session; undefined when there are too many and none is idle. */
@@ -77,7 +80,7 @@ export function createSessions(now: () => number): Sessions {
   }, SWEEP_MS).unref();
 
   return {
-    open: (opening) => {
+    open: ({ resumable, ...opening }) => {
       if (sessions.size >= MAX_SESSIONS) {
         const oldest = [...sessions.values()].filter(idle).sort((a, b) => a.lastSeen - b.lastSeen)[0];
         if (oldest === undefined) return undefined;
@@ -87,7 +90,7 @@ export function createSessions(now: () => number): Sessions {
         id: randomBytes(24).toString('base64url'),
         ...opening,
         inFlight: new Map(),
-        streams: createStreams(budget, opening.protocolVersion >= PRIMED_SINCE),
+        streams: createStreams(budget, resumable !== false && opening.protocolVersion >= PRIMED_SINCE),
         asks: createAsks(),
         lastSeen: now(),
       };
