@@ -10,6 +10,7 @@ import { createAgentRoutes } from './http/agent.ts';
 import { createConsole } from './http/console.ts';
 import { createLegacyMcp } from './http/mcp-legacy.ts';
 import { createSseMcp } from './http/mcp-sse.ts';
+import { createModernMcp } from './http/mcp-modern.ts';
 import { createMcpRoutes } from './http/mcp.ts';
 import { createModelRoutes } from './http/models.ts';
 import { createPerimeter } from './http/perimeter.ts';
@@ -18,7 +19,15 @@ import { createIdentity } from './identity/identity.ts';
 import type { Sharing } from './identity/sharing.ts';
 import { createContextCost, type CountTokens } from './mcp/context-cost.ts';
 import { createDispatch } from './mcp/dispatch.ts';
-import { createModernSession } from './mcp/modern-session.ts';
+import { createModernSession, type ModernSession } from './mcp/modern-session.ts';
+import { createModernDispatch } from './mcp/modern/dispatch.ts';
+import { createListeners } from './mcp/modern/listen.ts';
+import { createOwnerOf } from './mcp/modern/owner.ts';
+import { createParking } from './mcp/modern/parking.ts';
+import { createPayloads } from './mcp/modern/payloads.ts';
+import { createConnectionPool } from './mcp/modern/pool.ts';
+import { createRequestStates } from './mcp/modern/request-state.ts';
+import type { Route } from './mcp/relay.ts';
 import { withDiscovery } from './mcp/discovery.ts';
 import { createViews } from './mcp/scope.ts';
 import { createSessionConnections } from './mcp/session-connection.ts';
@@ -144,23 +153,46 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const perimeter = createPerimeter(identity, port);
   const search = createSearch(catalog);
   const views = withDiscovery(createViews(catalog), search);
+  const connections = createSessionConnections({ upstreams, catalog, now });
+  const modernSession = (serverId: string, announce: Route['announce']): ModernSession =>
+    createModernSession(serverId, upstreams, announce);
+  const { holds } = identity;
   const sessions = {
     views,
     catalog,
     sessions: createSessions(now),
-    dispatch: createDispatch({
-      views,
-      catalog,
-      pipeline,
-      connections: createSessionConnections({ upstreams, catalog, now }),
-      modernSession: (serverId, announce) => createModernSession(serverId, upstreams, announce),
-      holds: identity.holds,
-    }),
+    dispatch: createDispatch({ views, catalog, pipeline, connections, modernSession, holds }),
     gatewayVersion: version,
   };
   const legacy = createLegacyMcp(sessions);
   const sse = createSseMcp(sessions);
-  const mcp = createMcpRoutes(legacy);
+  const pool = createConnectionPool({ connections, catalog, now });
+  const parking = createParking();
+  const towardsModern = {
+    views,
+    catalog,
+    pipeline,
+    pool,
+    modernSession,
+    holds,
+    ownerOf: createOwnerOf({ views, catalog, holds }),
+    payloads: createPayloads(version),
+  };
+  const modern = createModernMcp({
+    views,
+    dispatch: createModernDispatch({
+      ...towardsModern,
+      parking,
+      states: createRequestStates(deps.tokenKey, now),
+      now,
+    }),
+    listeners: createListeners(towardsModern),
+    close: () => {
+      parking.close();
+      pool.close();
+    },
+  });
+  const mcp = createMcpRoutes(legacy, modern);
   const agentRoutes = createAgentRoutes({ agent });
   const modelRoutes = createModelRoutes({ models });
   const admin = createAdminApp({

@@ -71,8 +71,10 @@ export function createSseMcp(deps: LegacyDeps): SseMcp {
     if (posted === undefined) return;
     const { session } = channel;
     const { message } = posted;
-    if (session === undefined && !('method' in message && message.method === 'initialize'))
-      { sendProblem(res, 400, 'start with initialize'); return; }
+    if (session === undefined && !('method' in message && message.method === 'initialize')) {
+      sendProblem(res, 400, 'start with initialize');
+      return;
+    }
     // The answer comes on the stream.
     res.writeHead(202).end('Accepted');
     if (session !== undefined) await take(session, req, posted);
@@ -85,7 +87,10 @@ export function createSseMcp(deps: LegacyDeps): SseMcp {
       outlet.write(`event: message\ndata: ${errorText(id, { code, message: words })}\n\n`);
     if (scope.kind === 'server') await deps.catalog.settled([`${scope.group}:${scope.server}`]);
     const view = deps.views(principal, scope);
-    if (view === undefined) { fail(CODES.invalidRequest, `there is nothing at ${path}`); return; }
+    if (view === undefined) {
+      fail(CODES.invalidRequest, `there is nothing at ${path}`);
+      return;
+    }
     const { protocolVersion: requested, capabilities, clientInfo } = message.params;
     const protocolVersion = negotiate(requested);
     const session = deps.sessions.open({
@@ -97,7 +102,10 @@ export function createSseMcp(deps: LegacyDeps): SseMcp {
       clientInfo: isJsonObject(clientInfo) ? clientInfo : undefined,
       resumable: false,
     });
-    if (session === undefined) { fail(CODES.refused, 'too many sessions; close some'); return; }
+    if (session === undefined) {
+      fail(CODES.refused, 'too many sessions; close some');
+      return;
+    }
     channel.session = session;
     session.streams.listen(outlet);
     session.announced = view.payloads;
@@ -111,9 +119,15 @@ export function createSseMcp(deps: LegacyDeps): SseMcp {
     { message, bytes }: Posted<Incoming | Reply>,
   ): Promise<void> => {
     session.lastSeen = Date.now();
-    if (!('method' in message)) { session.asks.settle(message); return; }
+    if (!('method' in message)) {
+      session.asks.settle(message);
+      return;
+    }
     const { id } = message;
-    if (id === undefined) { notified(session, message); return; }
+    if (id === undefined) {
+      notified(session, message);
+      return;
+    }
     const send = session.streams.announce;
     if (session.inFlight.has(id) || session.inFlight.size >= MAX_IN_FLIGHT) {
       const words = `over ${MAX_IN_FLIGHT} requests in flight in this session, or one of this id`;

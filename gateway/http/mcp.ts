@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../identity/principal.ts';
 import { CODES, readMessage, type Incoming, type Reply } from '../mcp/jsonrpc.ts';
+import { namesModern, speaksModern } from '../mcp/modern/request.ts';
 import type { Scope } from '../mcp/scope.ts';
 import { BodyError, readBody } from './body.ts';
 import { rpcError, type HttpExchange, type Posted } from './mcp-exchange.ts';
 import type { LegacyMcp } from './mcp-legacy.ts';
+import type { ModernMcp } from './mcp-modern.ts';
 import { sendProblem } from './respond.ts';
 
 const BODY_LIMIT = 16 * 1024 * 1024;
@@ -17,21 +19,29 @@ export interface McpRoutes {
 }
 
 /** Streamable HTTP at the MCP addresses. Each request says by itself which era it speaks. */
-export function createMcpRoutes(legacy: LegacyMcp): McpRoutes {
+export function createMcpRoutes(legacy: LegacyMcp, modern: ModernMcp): McpRoutes {
+  const post = async (exchange: HttpExchange): Promise<void> => {
+    const posted = await readPosted(exchange.req, exchange.res);
+    if (posted === undefined) return;
+    if (speaksModern(exchange.req.headers, posted.message)) await modern.post(exchange, posted);
+    else await legacy.post(exchange, posted);
+  };
   return {
     handle: async (req, res, principal, path) => {
       const scope = scopeOf(path);
       if (scope === undefined) return false;
       const exchange: HttpExchange = { req, res, principal, scope, path };
-      if (req.method === 'POST') {
-        const posted = await readPosted(req, res);
-        if (posted !== undefined) await legacy.post(exchange, posted);
-      } else if (req.method === 'GET') legacy.openStream(exchange);
+      if (req.method === 'POST') await post(exchange);
+      else if (namesModern(req.headers)) modern.refuse(exchange);
+      else if (req.method === 'GET') legacy.openStream(exchange);
       else if (req.method === 'DELETE') legacy.endSession(exchange);
       else sendProblem(res, 405, 'MCP takes POST, GET and DELETE', {}, { allow: 'POST, GET, DELETE' });
       return true;
     },
-    close: () => legacy.close(),
+    close: () => {
+      modern.close();
+      legacy.close();
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { beginEventStream } from './event-stream.ts';
 
 export interface SseEvent {
   readonly id?: number;
@@ -17,27 +18,14 @@ export interface SseStream {
   end(): void;
 }
 
-const KEEP_ALIVE_MS = 15_000;
 /** A client that takes nothing for this long is cut off. */
 const STALL_MS = 60_000;
 
-/** Begins the stream: sends the headers and, while nothing else is sent, a comment every 15 s. */
+/** Begins the stream, with a comment every 15 s. */
 export function openSse(res: ServerResponse, headers: Record<string, string> = {}): SseStream {
   const gone = new AbortController();
-  const beat = setInterval(() => {
-    if (!res.writableNeedDrain) res.write(': keep-alive\n\n');
-  }, KEEP_ALIVE_MS);
-  res.once('close', () => {
-    clearInterval(beat);
-    gone.abort();
-  });
-  res.writeHead(200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache',
-    'x-accel-buffering': 'no',
-    ...headers,
-  });
-  res.flushHeaders();
+  res.once('close', () => gone.abort());
+  beginEventStream(res, { 'content-type': 'text/event-stream; charset=utf-8', ...headers });
   return {
     signal: gone.signal,
     async send(event) {
@@ -46,7 +34,6 @@ export function openSse(res: ServerResponse, headers: Record<string, string> = {
       return !gone.signal.aborted;
     },
     end() {
-      clearInterval(beat);
       res.end();
     },
   };

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
-import { LATEST_PROTOCOL_VERSION, PROTOCOL_VERSIONS } from '../upstream/connection.ts';
+import { LATEST_PROTOCOL_VERSION, MODERN_VERSION, PROTOCOL_VERSIONS } from '../upstream/connection.ts';
+import { META } from '../upstream/envelope.ts';
 import type { View } from './scope.ts';
 
 /** The revision to speak with a client (MCP 2025-11-25, Lifecycle): the one it asked for, or our latest. */
@@ -12,13 +13,45 @@ export function negotiate(requested: unknown): string {
  * yet; in aggregates it is the gateway's and does not depend on which servers happen to run.
  */
 export function initializeResult(view: View, protocolVersion: string, gatewayVersion: string): JsonObject {
+  const { serverInfo, capabilities, instructions } = described(view, gatewayVersion);
+  return { protocolVersion, capabilities, serverInfo, ...(instructions !== undefined && { instructions }) };
+}
+
+/**
+ * The result of `server/discover` (MCP 2026-07-28), less what every result has. Aggregates offer subscriptions:
+ * each resource's server is found by its URI.
+ */
+export function discoverResult(view: View, gatewayVersion: string): JsonObject {
+  const { serverInfo, capabilities, instructions } = described(view, gatewayVersion);
+  const { resources } = capabilities;
+  const subscribable = view.own === undefined && isJsonObject(resources);
+  return {
+    supportedVersions: [MODERN_VERSION],
+    capabilities: subscribable
+      ? { ...capabilities, resources: { ...resources, subscribe: true } }
+      : capabilities,
+    ...(instructions !== undefined && { instructions }),
+    _meta: { [META.serverInfo]: serverInfo },
+  };
+}
+
+interface Described {
+  readonly capabilities: JsonObject;
+  readonly serverInfo: JsonObject;
+  readonly instructions?: string | undefined;
+}
+
+function described(view: View, gatewayVersion: string): Described {
   const { serverInfo, declared, instructions } = view.own?.status ?? {};
   return {
-    protocolVersion,
     capabilities: capabilities(serverInfo === undefined ? ALL : declared, view.discover === undefined),
-    serverInfo: serverInfo ?? { name: 'toolgate', title: 'Toolgate', version: gatewayVersion },
-    ...(instructions !== undefined && { instructions }),
+    serverInfo: serverInfo === undefined ? gatewayInfo(gatewayVersion) : { ...serverInfo },
+    instructions,
   };
+}
+
+function gatewayInfo(version: string): JsonObject {
+  return { name: 'toolgate', title: 'Toolgate', version };
 }
 
 const ALL: JsonObject = { tools: {}, resources: {}, prompts: {}, completions: {} };

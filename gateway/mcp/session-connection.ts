@@ -25,6 +25,8 @@ export interface SessionConnection {
   during(route: Route): OwnConnection;
   /** Passes a client's notification on, if the connection is open. */
   notify(method: string, params: JsonObject): void;
+  /** Ends a subscription, at the server too if the connection is open. */
+  unsubscribe(uri: string): void;
   close(): void;
 }
 
@@ -170,6 +172,12 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
         tools: () => current?.offered.tools,
         ready: () => (current === undefined ? using(() => Promise.resolve(requests)) : requests),
       };
+    },
+    unsubscribe: (uri) => {
+      const [method, params] = ['resources/unsubscribe', { uri }] as const;
+      settings.note(method, params);
+      const signal = AbortSignal.timeout(LIST_TIMEOUT_MS);
+      void current?.connection.request(method, params, { signal }).catch(() => undefined);
     },
     notify: (method, params) => void current?.connection.notify(method, params).catch(() => undefined),
     close: () => {

@@ -18,7 +18,7 @@ const TYPES: ReadonlySet<unknown> = new Set(['string', 'integer', 'boolean']);
 const MAX_DEPTH = 64;
 
 /** The methods whose `params` name what they are for, and where. */
-const NAMED: Readonly<Record<string, 'name' | 'uri'>> = {
+export const NAMED: Readonly<Record<string, 'name' | 'uri'>> = {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri',
@@ -99,14 +99,19 @@ const MAPS: ReadonlySet<string> = new Set([
   'definitions',
 ]);
 
+/** The value of a marked argument; undefined where a call has none. */
+export function argumentAt(path: readonly string[], args: unknown): unknown {
+  return path.reduce<unknown>(
+    (node, key) => (isJsonObject(node) && Object.hasOwn(node, key) ? node[key] : undefined),
+    args,
+  );
+}
+
 /** The headers of a call's marked arguments; an argument that is absent, null or of another type has none. */
 export function argumentHeaders(marked: readonly MirroredArgument[], args: unknown): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const { path, header } of marked) {
-    const value = path.reduce<unknown>(
-      (node, key) => (isJsonObject(node) && Object.hasOwn(node, key) ? node[key] : undefined),
-      args,
-    );
+    const value = argumentAt(path, args);
     const whole = typeof value === 'number' && Number.isSafeInteger(value);
     if (typeof value === 'string' || typeof value === 'boolean' || whole)
       headers[header] = encodeHeader(String(value));
@@ -122,4 +127,14 @@ const SENTINEL = /^=\?base64\?.*\?=$/;
 export function encodeHeader(value: string): string {
   if (PLAIN.test(value) && !SENTINEL.test(value)) return value;
   return `=?base64?${Buffer.from(value, 'utf8').toString('base64')}?=`;
+}
+
+/** What a header carries; undefined when it claims to be base64 of UTF-8 and is not. */
+export function decodeHeader(value: string): string | undefined {
+  if (!SENTINEL.test(value)) return value;
+  const encoded = value.slice('=?base64?'.length, -'?='.length);
+  const bytes = Buffer.from(encoded, 'base64');
+  if (bytes.toString('base64') !== encoded) return undefined;
+  const text = bytes.toString('utf8');
+  return Buffer.from(text, 'utf8').equals(bytes) ? text : undefined;
 }
