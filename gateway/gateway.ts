@@ -44,6 +44,7 @@ import {
   validateStage,
 } from './pipeline/stages.ts';
 import { createCatalog, type Catalog } from './registry/catalog.ts';
+import { createPins, registrationsGone } from './registry/pins.ts';
 import { createSearch } from './registry/search.ts';
 import type { ActivityStore, CatalogStore, ConfigStore } from './storage/contracts.ts';
 import type { Log } from './telemetry/log.ts';
@@ -105,6 +106,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const dispatchers = createDispatchers();
   const reaper = startReaper();
   const launch = { folder: deps.folder, env: deps.env, execPath: deps.execPath, resolve };
+  const pins = createPins({
+    store: deps.configStore,
+    now,
+    onQuarantined: (server, names) =>
+      log.warn({ server, names }, 'new or changed definitions are hidden until somebody accepts them'),
+  });
   const upstreams = createUpstreams({
     config,
     launch,
@@ -112,9 +119,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
     reaper,
     gatewayVersion: version,
     catalogStore: deps.catalogStore,
+    pins,
     log,
   });
-  const catalog = createCatalog({ config: () => config, upstreams, decide });
+  const catalog = createCatalog({ config: () => config, upstreams, pins, decide });
   const identity = createIdentity({
     store: deps.configStore,
     key: deps.tokenKey,
@@ -203,6 +211,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     contextCost: createContextCost(views, loadTokenizer),
     pipeline,
     upstreams,
+    pins,
     activity,
     configStore: deps.configStore,
     config: () => config,
@@ -238,10 +247,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
     apply: (next) => {
       const nextJudge = createDecide(next);
       const nextModels = modelsOf(next.models);
+      const gone = registrationsGone(config, next);
       config = next;
       judge = nextJudge;
       configured = nextModels;
       upstreams.apply(next);
+      pins.forget(gone).catch((error: unknown) => log.error({ err: error }, 'pins could not be forgotten'));
     },
     listen: async (wanted) => {
       await listen(http, config.listen.host, wanted);

@@ -102,6 +102,9 @@ function gather(
     server.tools?.forEach(({ name }, at) => {
       const param = `mcp_servers.${index}.tools.${at}.name`;
       const listed = visible.find((tool) => tool.name === name);
+      const withheld = listed === undefined ? directory.withheld(principal, entry, name) : undefined;
+      if (withheld !== undefined)
+        throw new AgentError(`${withheld}.`, { status: 403, code: 'tool_quarantined', param });
       if (!listed)
         throw notFound(`tool "${name}" on the server "${server.integration_fqn}"`, param, troubleOf(entry));
       add(listed, param);

@@ -35,6 +35,9 @@ const timeoutsSchema = z
   .strictObject({ connect: timeoutSchema.default(10_000), call: timeoutSchema.default(60_000) })
   .prefault({});
 
+/** `review`: it waits until somebody has accepted it. `trust`: it is accepted as it comes. */
+const pinsSchema = z.enum(['review', 'trust']);
+
 export const serverSchema = z
   .strictObject({
     name: nameSchema,
@@ -60,6 +63,8 @@ export const serverSchema = z
     tools: z.array(toolRuleSchema).default([]),
     /** What holds for a tool that no rule in `tools` matches. */
     unlistedTools: effectSchema.default('allow'),
+    /** What becomes of a definition that changes after its approval; the group's by default. */
+    pins: pinsSchema.optional(),
     disabled: z.boolean().default(false),
   })
   .check((context) => {
@@ -94,6 +99,7 @@ export const groupSchema = z.strictObject({
   name: nameSchema,
   description: z.string().optional(),
   environment: z.string().optional(),
+  pins: pinsSchema.default('review'),
   servers: z.array(serverSchema).default([]),
 });
 export type GroupConfig = z.infer<typeof groupSchema>;

@@ -14,3 +14,19 @@ export function parseJson(text: string): unknown {
     return undefined;
   }
 }
+
+/** One text for all JSON values that mean the same: keys are sorted by code unit. Throws on one nested too deep. */
+export function canonicalJson(value: unknown, indent?: number): string {
+  return JSON.stringify(
+    value,
+    (_key, inner: unknown) =>
+      isJsonObject(inner)
+        ? Object.fromEntries(
+            Object.keys(inner)
+              .sort()
+              .map((key) => [key, inner[key]]),
+          )
+        : inner,
+    indent,
+  );
+}

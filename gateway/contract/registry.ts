@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { reviewSummarySchema } from './pins.ts';
 
 /**
  * Where a server is in its life. `configured`: known, not yet started. `degraded`: connected, but part of
@@ -74,6 +75,8 @@ export const serverViewSchema = z.object({
   listedAt: z.string().optional(),
   /** What a person should know though nothing failed, for instance a tool left out of aggregates. */
   warnings: z.array(z.string()),
+  /** What nobody has accepted, and so is not among the lists below; for administrators, and absent when there is nothing. */
+  review: reviewSummarySchema.optional(),
   tools: z.array(toolViewSchema),
   resources: z.array(resourceViewSchema),
   prompts: z.array(promptViewSchema),

@@ -11,6 +11,7 @@ import { tokenViews } from '../identity/token-views.ts';
 import type { ContextCost } from '../mcp/context-cost.ts';
 import type { Call, Pipeline, RefusalReason } from '../pipeline/call.ts';
 import type { Catalog } from '../registry/catalog.ts';
+import type { Pins } from '../registry/pins.ts';
 import { searchResponse, type Search } from '../registry/search.ts';
 import { registryView } from '../registry/view.ts';
 import type { ActivityStore, ConfigStore } from '../storage/contracts.ts';
@@ -18,6 +19,7 @@ import { newTraceId } from '../telemetry/trace.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { readJson } from './body.ts';
 import type { Perimeter } from './perimeter.ts';
+import { createPinRoutes } from './pins.ts';
 import { sendProblem, serverTiming } from './respond.ts';
 import { openSse } from './sse.ts';
 
@@ -29,6 +31,7 @@ export interface AdminDeps {
   readonly contextCost: ContextCost;
   readonly pipeline: Pipeline;
   readonly upstreams: Upstreams;
+  readonly pins: Pins;
   readonly activity: ActivityStore;
   readonly configStore: ConfigStore;
   readonly config: () => Config;
@@ -96,6 +99,10 @@ export function createAdminApp(deps: AdminDeps): Express {
     '/api/v1/calls',
     anyone((req, res, principal) => call(deps, req, res, principal)),
   );
+  const pins = createPinRoutes(deps);
+  app.get('/api/v1/pins', administrator(pins.list));
+  app.post('/api/v1/pins/accept', administrator(pins.accept));
+  app.post('/api/v1/pins/reject', administrator(pins.reject));
   app.get(
     '/api/v1/activity',
     administrator(async (req, res) => {
@@ -142,6 +149,7 @@ function streamEvents(res: Response, catalog: Catalog): void {
 const STATUS: Record<RefusalReason, number> = {
   unauthenticated: 401,
   'not-found': 404,
+  quarantined: 403,
   'invalid-arguments': 400,
   timeout: 504,
   cancelled: 499,

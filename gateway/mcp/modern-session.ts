@@ -110,7 +110,7 @@ export function createModernSession(
           connection.request(method, params, { ...options, related }),
       });
       return {
-        tools: () => undefined,
+        offered: () => undefined,
         waiting: () => false,
         ready: () => {
           const ready = upstreams.connected(serverId);

@@ -34,6 +34,7 @@ export interface View {
   readonly tools: readonly Listed[];
   /** The `result` of each list method, ready to be sent. */
   readonly payloads: Readonly<Record<ListMethod, string>>;
+  /** Leads to what waits for review too, so that a call of it is refused with that reason. */
   tool(name: string): Target | undefined;
   /** At a discovery address: what the params of a `tools/call` come to. */
   discover?(params: JsonObject): Discovered;
@@ -93,6 +94,7 @@ function build(catalog: Catalog, principal: Principal, scope: Scope, offered?: O
 
   const tools = new Map<string, Named>();
   const prompts = new Map<string, Named>();
+  const held = { tools: new Map<string, Target>(), prompts: new Map<string, Target>() };
   const resources = new Map<string, Named>();
   const templates: (Named & { matches: (uri: string) => boolean })[] = [];
   for (const entry of entries) {
@@ -103,6 +105,10 @@ function build(catalog: Catalog, principal: Principal, scope: Scope, offered?: O
     const rename = (item: Listed): string => (aggregate ? prefix(entry) + item.name : item.name);
     for (const tool of catalog.tools(principal, entry))
       addNamed(tools, rename(tool), named(tool, rename(tool)), aggregate);
+    for (const name of entry.quarantined.tools.keys())
+      held.tools.set(aggregate ? prefix(entry) + name : name, { serverId: entry.id, name });
+    for (const name of entry.quarantined.prompts)
+      held.prompts.set(aggregate ? prefix(entry) + name : name, { serverId: entry.id, name });
     for (const prompt of entry.capabilities.prompts)
       addNamed(prompts, rename(prompt), named(prompt, rename(prompt)), aggregate);
     for (const resource of entry.capabilities.resources) {
@@ -129,8 +135,8 @@ function build(catalog: Catalog, principal: Principal, scope: Scope, offered?: O
       'resources/list': JSON.stringify({ resources: items(resources.values()) }),
       'resources/templates/list': JSON.stringify({ resourceTemplates: items(templates) }),
     },
-    tool: (name) => tools.get(name)?.target,
-    prompt: (name) => prompts.get(name)?.target,
+    tool: (name) => tools.get(name)?.target ?? held.tools.get(name),
+    prompt: (name) => prompts.get(name)?.target ?? held.prompts.get(name),
     resource: (uri) => {
       const listed = resources.get(uri)?.target;
       if (listed) return listed;

@@ -1,9 +1,8 @@
 import type { JsonObject } from '../contract/json.ts';
 import type { OwnConnection, Requests } from '../pipeline/call.ts';
 import type { Catalog } from '../registry/catalog.ts';
-import type { Offered } from '../registry/entry.ts';
+import type { Capabilities, Listed, Offered } from '../registry/entry.ts';
 import type { Connection, ConnectionEvents } from '../upstream/connection.ts';
-import { discover } from '../upstream/discover.ts';
 import { UnavailableError } from '../upstream/errors.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { askable, createRelay, type Reached, type Route } from './relay.ts';
@@ -43,8 +42,8 @@ const RELIST_DELAY_MS = 50;
 
 export function createSessionConnections(deps: {
   readonly upstreams: Upstreams;
-  /** Shapes what a server lists to a session as it shapes the rest. */
-  readonly catalog: Pick<Catalog, 'offered'>;
+  /** Judges and shapes what a server lists to a session as it does the rest. */
+  readonly catalog: Pick<Catalog, 'offered' | 'onChange'>;
   readonly now: () => number;
 }): SessionConnections {
   const open = new Set<OpenConnection>();
@@ -68,16 +67,16 @@ interface OpenConnection {
 
 interface Pool {
   readonly upstreams: Upstreams;
-  readonly catalog: Pick<Catalog, 'offered'>;
+  readonly catalog: Pick<Catalog, 'offered' | 'onChange'>;
   readonly now: () => number;
   readonly open: Set<OpenConnection>;
   readonly makeRoom: () => void;
 }
 
-/** An open connection and what the server offers on it. */
+/** An open connection and what the server lists on it. */
 interface Open {
   readonly connection: Connection;
-  offered: Offered;
+  listed: Capabilities;
 }
 
 function connectLazily(serverId: string, session: Reached, pool: Pool): SessionConnection {
@@ -88,17 +87,29 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
   let closed = false;
   let busy = 0;
   let lastUsed = pool.now();
-  const list = async (connection: Connection): Promise<Offered> => {
-    const { capabilities } = await discover(connection, AbortSignal.timeout(LIST_TIMEOUT_MS));
-    return pool.catalog.offered(serverId, capabilities);
-  };
+  const client = askable(session.capabilities);
+  const list = (connection: Connection): Promise<Capabilities> =>
+    pool.upstreams.list(serverId, connection, client, AbortSignal.timeout(LIST_TIMEOUT_MS));
+  const shown = ({ listed }: Open): Offered => pool.catalog.offered(serverId, listed);
 
   const relist = createRelist(async (methods) => {
     const used = current;
     if (used === undefined) return;
-    used.offered = await list(used.connection);
+    used.listed = await list(used.connection);
+    announced = shown(used);
     if (!session.permitted()) return;
     for (const method of methods) session.route.announce(method);
+  });
+  // What the server lists may come to be shown, or not any more, without its doing.
+  let announced: Offered | undefined;
+  const stopListening = pool.catalog.onChange(() => {
+    if (current === undefined || announced === undefined) return;
+    const [told, now] = [announced, shown(current)];
+    announced = now;
+    if (!session.permitted()) return;
+    for (const list of ['tools', 'prompts'] as const)
+      if (!isSameList(told.capabilities[list], now.capabilities[list]))
+        session.route.announce(`notifications/${list}/list_changed`);
   });
   const relay = createRelay(session, relist.soon);
   const release = (): void => {
@@ -126,14 +137,16 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
       },
     };
     try {
-      const connection = await pool.upstreams.open(serverId, askable(session.capabilities), events);
-      const [offered] = await Promise.all([list(connection), settings.restore(connection)]);
+      const connection = await pool.upstreams.open(serverId, client, events);
+      const [listed] = await Promise.all([list(connection), settings.restore(connection)]);
       if (lost !== undefined) throw new UnavailableError(lost);
       if (closed) {
         void connection.close();
         throw new UnavailableError('the session has ended');
       }
-      return (current = { connection, offered });
+      current = { connection, listed };
+      announced = shown(current);
+      return current;
     } catch (error) {
       pool.open.delete(slot);
       failure = { at: pool.now(), error };
@@ -157,7 +170,9 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
   };
   return {
     offered: () =>
-      current?.offered ?? using(({ offered }) => Promise.resolve(offered)).catch(() => undefined),
+      current === undefined
+        ? using((open) => Promise.resolve(shown(open))).catch(() => undefined)
+        : shown(current),
     during: (route) => {
       const requests: Requests = {
         request: (method, params, options) =>
@@ -169,7 +184,7 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
       };
       return {
         waiting: session.waiting,
-        tools: () => current?.offered.tools,
+        offered: () => current && shown(current),
         ready: () => (current === undefined ? using(() => Promise.resolve(requests)) : requests),
       };
     },
@@ -182,9 +197,14 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
     notify: (method, params) => void current?.connection.notify(method, params).catch(() => undefined),
     close: () => {
       closed = true;
+      stopListening();
       release();
     },
   };
+}
+
+function isSameList(one: readonly Listed[], other: readonly Listed[]): boolean {
+  return one.length === other.length && one.every((item, at) => item === other[at]);
 }
 
 /** Gathers the news of one moment: servers often announce several changes at once. */

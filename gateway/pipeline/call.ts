@@ -1,6 +1,6 @@
 import type { JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
-import type { CatalogTool } from '../registry/entry.ts';
+import type { Offered } from '../registry/entry.ts';
 
 /** By which way in a call came. */
 export type CallSource = 'mcp' | 'agent' | 'api';
@@ -48,8 +48,8 @@ export interface Requests {
 export interface OwnConnection {
   /** The connection, made now if need be. Rejects as the shared one does. */
   ready(): Promise<Requests> | Requests;
-  /** The tools that the server offers on this connection; undefined when it has not listed any yet. */
-  tools(): ReadonlyMap<string, CatalogTool> | undefined;
+  /** What the server offers on this connection, as it is shown; undefined when it has not listed anything yet. */
+  offered(): Offered | undefined;
   /** True while the server waits for an answer of the caller, which is not the server's time. */
   waiting(): boolean;
 }
@@ -89,6 +89,8 @@ export type RefusalReason =
   | 'unauthenticated'
   /** There is no such target, or the caller may not know of it: never told apart. */
   | 'not-found'
+  /** The target's definition is new or has changed, and nobody has accepted it: told only to who may use it. */
+  | 'quarantined'
   | 'invalid-arguments'
   | 'timeout'
   | 'cancelled'

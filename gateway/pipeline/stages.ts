@@ -3,13 +3,14 @@ import { isJsonObject } from '../contract/json.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import { toSent } from '../registry/shape.ts';
+import { quarantineReason } from '../registry/pins.ts';
 import type { ActivityStore } from '../storage/contracts.ts';
 import { describeError, JsonRpcError, UnavailableError } from '../upstream/errors.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { ArgumentValidator } from './arguments.ts';
 import type { Call, Next, Outcome, Refusal, RefusalReason, Requests, Stage } from './call.ts';
 import { toRecord } from './record.ts';
-import { serverOf, toolOf, wayOf, type Way } from './way.ts';
+import { heldToolOf, isForHeldPrompt, serverOf, toolOf, wayOf, type Way } from './way.ts';
 
 /**
  * Records what became of a call, refusals included. Outermost, so that no other stage can end a call unseen.
@@ -37,14 +38,18 @@ export function authenticateStage(identity: Identity): Stage {
   };
 }
 
-/** Asks `decide()`. What is denied and what does not exist are answered alike. */
+/**
+ * Asks `decide()`. What is denied and what does not exist are answered alike; what waits for review is refused with
+ * that reason, to those who could use it otherwise.
+ */
 export function decideStage(decide: Decide, catalog: Catalog): Stage {
   return (call, next) => {
     const { target, principal } = call;
     const entry = catalog.entry(target.serverId);
     const missing = `there is no ${target.kind} ${target.name}`;
     if (principal === undefined || entry === undefined) return refuse('not-found', missing);
-    const tool = toolOf(call, catalog);
+    const held = heldToolOf(call, catalog);
+    const tool = toolOf(call, catalog) ?? held;
     if (target.kind === 'tool' && tool === undefined) {
       // While a server is away before it was ever listed, its tools cannot be judged; say so to those who may know.
       const seen = decide(principal, { action: 'see', serverId: entry.id });
@@ -57,7 +62,10 @@ export function decideStage(decide: Decide, catalog: Catalog): Stage {
       return refuse('not-found', missing);
     }
     const decision = decide(principal, { action: 'use', serverId: entry.id, tool });
-    return decision.effect === 'allow' ? next(call) : refuse('not-found', missing, decision.rule);
+    if (decision.effect === 'deny') return refuse('not-found', missing, decision.rule);
+    const waits = held !== undefined ? 'tool' : isForHeldPrompt(call, catalog) ? 'prompt' : undefined;
+    if (waits === undefined) return next(call);
+    return refuse('quarantined', quarantineReason(entry.fqn, waits, target.name), 'pins');
   };
 }
 

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Catalog } from '../registry/catalog.ts';
-import type { CatalogTool } from '../registry/entry.ts';
+import type { CatalogTool, Offered } from '../registry/entry.ts';
 import { toSent } from '../registry/shape.ts';
 import type { Call } from './call.ts';
 
@@ -12,9 +12,26 @@ export interface Way {
 }
 
 /** The tool that a call is for, as it is offered on the connection the call will take. */
-export function toolOf({ own, target }: Call, catalog: Catalog): CatalogTool | undefined {
-  if (target.kind !== 'tool') return undefined;
-  return (own?.tools() ?? catalog.entry(target.serverId)?.tools)?.get(target.name);
+export function toolOf(call: Call, catalog: Catalog): CatalogTool | undefined {
+  return call.target.kind === 'tool' ? offeredTo(call, catalog)?.tools.get(call.target.name) : undefined;
+}
+
+/** The tool that a call is for, where nobody has accepted its definition: it is known, and not to be called. */
+export function heldToolOf(call: Call, catalog: Catalog): CatalogTool | undefined {
+  if (call.target.kind !== 'tool') return undefined;
+  return offeredTo(call, catalog)?.quarantined.tools.get(call.target.name);
+}
+
+/** Whether a call gets, or completes an argument of, a prompt that nobody has accepted. */
+export function isForHeldPrompt(call: Call, catalog: Catalog): boolean {
+  const { target, params } = call;
+  const ref = target.kind === 'completion' && isJsonObject(params['ref']) ? params['ref']['type'] : undefined;
+  const prompt = target.kind === 'prompt' || ref === 'ref/prompt';
+  return prompt && offeredTo(call, catalog)?.quarantined.prompts.has(target.name) === true;
+}
+
+function offeredTo({ own, target }: Call, catalog: Catalog): Offered | undefined {
+  return own?.offered() ?? catalog.entry(target.serverId);
 }
 
 /** The server that a call ends at: the call's own, or the one behind its virtual server. */

@@ -6,6 +6,7 @@ import type { Directory } from './directory.ts';
 import type { ServerEntry, ServerStatus } from './entry.ts';
 import { resolveServer } from './names.ts';
 import { createOffered, type ToOffered } from './offered.ts';
+import { pinnedOf, quarantineReason, type Pins } from './pins.ts';
 import { createVirtual, type VirtualServer } from './virtual.ts';
 
 /** For how long after the start a listing waits for servers that have not answered or failed yet. */
@@ -16,7 +17,6 @@ export interface Catalog extends Directory {
   /** Every server, for the gateway's own use; callers of the gateway see `servers`. */
   entries(): readonly ServerEntry[];
   entry(serverId: string): ServerEntry | undefined;
-  /** What a server listed, as it is shown by its rules: the one way from the one to the other. */
   readonly offered: ToOffered;
   /** Rises with every change. */
   revision(): number;
@@ -24,34 +24,40 @@ export interface Catalog extends Directory {
   onChange(listener: (revision: number) => void): () => void;
 }
 
+/** What the catalog asks of the pins. */
+export type CatalogPins = Pick<Pins, 'judge' | 'instructions' | 'find' | 'onChange'>;
+
 export function createCatalog(deps: {
   /** The configuration as it is now. */
   readonly config: () => Config;
   readonly upstreams: Upstreams;
+  readonly pins: CatalogPins;
   readonly decide: Decide;
 }): Catalog {
-  const { config, upstreams, decide } = deps;
+  const { config, upstreams, pins, decide } = deps;
   const listeners = new Set<(revision: number) => void>();
   const settleUntil = performance.now() + SETTLE_MS;
   let revision = 1;
   let builtFor = config();
-  let offered = createOffered(builtFor);
-  let build = createEntries(builtFor, upstreams, offered);
+  let offered = createOffered(builtFor, pins);
+  let build = createEntries(builtFor, upstreams, pins, offered);
   let entries = build();
   let byId = new Map(entries.map((entry) => [entry.id, entry]));
 
-  upstreams.onChange(() => {
+  const renew = (): void => {
     const now = config();
     if (now !== builtFor) {
       builtFor = now;
-      offered = createOffered(now);
-      build = createEntries(now, upstreams, offered);
+      offered = createOffered(now, pins);
+      build = createEntries(now, upstreams, pins, offered);
     }
     entries = build();
     byId = new Map(entries.map((entry) => [entry.id, entry]));
     revision++;
     for (const listener of listeners) listener(revision);
-  });
+  };
+  upstreams.onChange(renew);
+  pins.onChange(renew);
   const onChange = (listener: (revision: number) => void): (() => void) => {
     listeners.add(listener);
     return () => listeners.delete(listener);
@@ -84,6 +90,11 @@ export function createCatalog(deps: {
       [...tools.values()]
         .filter((tool) => decide(principal, { action: 'use', serverId: id, tool }).effect === 'allow')
         .map(({ shown }) => shown),
+    withheld: (principal, { id, fqn, quarantined }, name) => {
+      const tool = quarantined.tools.get(name);
+      const may = tool && decide(principal, { action: 'use', serverId: id, tool }).effect === 'allow';
+      return may === true ? quarantineReason(fqn, 'tool', name) : undefined;
+    },
   };
 }
 
@@ -91,6 +102,7 @@ export function createCatalog(deps: {
 function createEntries(
   config: Config,
   upstreams: Upstreams,
+  pins: CatalogPins,
   offered: ToOffered,
 ): () => readonly ServerEntry[] {
   const virtual = new Map<string, VirtualServer>(
@@ -107,13 +119,16 @@ function createEntries(
       group.servers.map((server): ServerEntry => {
         const id = `${group.name}:${server.name}`;
         const { status, capabilities } = upstreams.snapshot(id);
+        const pinned = pinnedOf(group, server);
         return {
           id,
           fqn: `${config.tenant.name}:${id}`,
           group: group.name,
           name: server.name,
           config: server,
-          status,
+          pinned,
+          pins: pins.find(pinned),
+          status: withInstructions(status, pins.instructions(pinned, status.instructions)),
           ...offered(id, capabilities),
         };
       }),
@@ -121,6 +136,12 @@ function createEntries(
     const byId = new Map(real.map((entry) => [entry.id, entry]));
     return real.map((entry) => ({ ...entry, ...virtual.get(entry.id)?.((id) => byId.get(id)) }));
   };
+}
+
+function withInstructions(status: ServerStatus, instructions: string | undefined): ServerStatus {
+  if (instructions === status.instructions) return status;
+  const { instructions: _given, ...rest } = status;
+  return { ...rest, ...(instructions !== undefined && { instructions }) };
 }
 
 /** Whether a server has yet to come through its first start, and nothing is known of it that would do. */

@@ -21,4 +21,6 @@ export interface Directory {
   server(principal: Principal, name: string): ServerEntry | undefined;
   /** The tools of a server the principal may use, as they are shown. */
   tools(principal: Principal, entry: ServerEntry): readonly Listed[];
+  /** Why a tool that the principal may otherwise use is not shown; undefined when there is no such tool. */
+  withheld(principal: Principal, entry: ServerEntry, tool: string): string | undefined;
 }

@@ -2,6 +2,7 @@ import type { MatchableTool } from '../access/match.ts';
 import type { ServerConfig } from '../config/schema.ts';
 import type { JsonObject } from '../contract/json.ts';
 import type { ServerState } from '../contract/registry.ts';
+import type { Pinned, ServerPins } from './pin.ts';
 
 /** A tool, resource or prompt exactly as its server listed it, unknown fields included. */
 export interface Listed extends JsonObject {
@@ -37,9 +38,18 @@ export interface ShownTools {
   readonly warnings: readonly string[];
 }
 
-/** What a server offers as the gateway shows it; the tools in `capabilities` are those of `tools`. */
+/** What a server offers as the gateway shows it; `capabilities` holds the tools of `tools`, and accepted prompts only. */
 export interface Offered extends ShownTools {
   readonly capabilities: Capabilities;
+  readonly quarantined: Quarantined;
+}
+
+/** What a server offers and nobody has accepted: it is in no list, and a call of it says so. */
+export interface Quarantined {
+  /** By the names they would be called by. */
+  readonly tools: ReadonlyMap<string, CatalogTool>;
+  /** Names. */
+  readonly prompts: ReadonlySet<string>;
 }
 
 /** What the gateway knows of a server's connection. */
@@ -75,5 +85,8 @@ export interface ServerEntry extends Offered {
   readonly group: string;
   readonly name: string;
   readonly config: ServerConfig;
+  readonly pinned: Pinned;
+  /** Undefined until it has listed something. */
+  readonly pins: ServerPins | undefined;
   readonly status: ServerStatus;
 }

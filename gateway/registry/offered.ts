@@ -1,28 +1,51 @@
 import type { Config } from '../config/schema.ts';
-import type { Capabilities, Offered } from './entry.ts';
+import type { Capabilities, CatalogTool, Offered, ShownTools } from './entry.ts';
+import { pinnedOf, type Judged, type Pins } from './pins.ts';
 import { createShaper } from './shape.ts';
 
-/** What a server (`group:server`) listed, as it is shown by its rules. */
+/**
+ * What a server listed, as it is shown by its rules and without what nobody has accepted: the one way from the one to
+ * the other. The same answer, identically, until what may be shown changes. Of an unknown server nothing is shown.
+ */
 export type ToOffered = (serverId: string, listed: Capabilities) => Offered;
 
-/** Shapes what a server lists once: the same list gives the same answer, which others may remember things by. */
-export function createOffered(config: Config): ToOffered {
-  const shapers = new Map(
+export function createOffered(config: Config, pins: Pick<Pins, 'judge'>): ToOffered {
+  const servers = new Map(
     config.groups.flatMap((group) =>
-      group.servers.map((server) => [`${group.name}:${server.name}`, createShaper(server.tools)]),
+      group.servers.map((server) => {
+        const pinned = pinnedOf(group, server);
+        return [pinned.id, { pinned, shape: createShaper(server.tools) }];
+      }),
     ),
   );
-  const known = new WeakMap<Capabilities, Map<string, Offered>>();
-  const shape = (serverId: string, listed: Capabilities): Offered => {
-    const shown = (shapers.get(serverId) ?? createShaper([]))(listed.tools);
-    const tools = [...shown.tools.values()].map((tool) => tool.shown);
-    return { ...shown, capabilities: { ...listed, tools } };
-  };
+  const known = new WeakMap<Judged, Offered>();
   return (serverId, listed) => {
-    let byServer = known.get(listed);
-    if (byServer === undefined) known.set(listed, (byServer = new Map<string, Offered>()));
-    let found = byServer.get(serverId);
-    if (found === undefined) byServer.set(serverId, (found = shape(serverId, listed)));
-    return found;
+    const server = servers.get(serverId);
+    if (server === undefined) return NOTHING;
+    const judged = pins.judge(server.pinned, listed);
+    let offered = known.get(judged);
+    if (offered === undefined) known.set(judged, (offered = split(server.shape(listed.tools), judged)));
+    return offered;
+  };
+}
+
+const NOTHING: Offered = {
+  tools: new Map(),
+  warnings: [],
+  capabilities: { tools: [], resources: [], templates: [], prompts: [] },
+  quarantined: { tools: new Map(), prompts: new Set() },
+};
+
+/** Pins judge a tool by what its server says of it, whatever the configuration makes of that. */
+function split(shown: ShownTools, { capabilities, quarantined }: Judged): Offered {
+  const held = new Set(quarantined.tools);
+  const tools = new Map<string, CatalogTool>();
+  const heldTools = new Map<string, CatalogTool>();
+  for (const [name, tool] of shown.tools) (held.has(tool.own) ? heldTools : tools).set(name, tool);
+  return {
+    tools,
+    warnings: shown.warnings,
+    capabilities: { ...capabilities, tools: [...tools.values()].map((tool) => tool.shown) },
+    quarantined: { tools: heldTools, prompts: new Set(quarantined.prompts.map(({ name }) => name)) },
   };
 }

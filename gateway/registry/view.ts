@@ -12,6 +12,7 @@ import type { Principal } from '../identity/principal.ts';
 import type { Catalog } from './catalog.ts';
 import type { Listed, ServerEntry } from './entry.ts';
 import { aggregatePrefixes, NAME_LIMIT, SEPARATOR } from './names.ts';
+import { reviewSummary } from './pin-views.ts';
 
 /** The registry as a principal may see it: the groups its token reaches, with what it may use of them. */
 export function registryView(
@@ -32,8 +33,8 @@ export function registryView(
         .filter((entry) => entry.group === name)
         .map((entry) =>
           serverView(
-            // What is wrong with a tool is told to those who may know of it.
-            principal.administrator ? entry : { ...entry, warnings: [] },
+            // What is wrong with a tool, or waits for review, is told to those who may know of it.
+            principal.administrator ? entry : { ...entry, warnings: [], pins: undefined },
             catalog.tools(principal, entry),
             prefixes.get(entry.id) ?? entry.name,
           ),
@@ -44,6 +45,7 @@ export function registryView(
 
 function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string): ServerView {
   const { config, status, capabilities } = entry;
+  const review = reviewSummary(entry.pins);
   return {
     fqn: entry.fqn,
     group: entry.group,
@@ -64,6 +66,7 @@ function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string
         .filter((name) => name.length > NAME_LIMIT)
         .map((name) => `${name} is over ${NAME_LIMIT} characters: only the server's own address offers it`),
     ],
+    ...(review !== undefined && { review }),
     tools: tools.flatMap(toolView),
     resources: [
       ...capabilities.resources.flatMap((resource) => resourceView(resource, false)),

@@ -15,6 +15,8 @@ interface Candidate {
   readonly name: string;
   readonly serverId: string;
   readonly tool: CatalogTool;
+  /** It waits for review: it keeps its name, and is not shown. */
+  readonly held: boolean;
   /** The configuration names it, rather than finds it by a pattern. */
   readonly outright: boolean;
 }
@@ -43,20 +45,24 @@ export function createVirtual(
     const candidates = compiled.flatMap(({ server, matchers, rename, outright }) => {
       const entry = member(server);
       if (entry?.status.listedAt !== undefined) {
-        const missing = [...outright].filter((tool) => !entry.tools.has(tool));
+        const missing = [...outright].filter(
+          (tool) => !entry.tools.has(tool) && !entry.quarantined.tools.has(tool),
+        );
         warnings.push(...missing.map((tool) => `"${tool}" is picked from ${server}, which has no such tool`));
       }
-      return [...(entry?.tools.entries() ?? [])].flatMap(([shown, tool]): Candidate[] => {
+      const offered = entry === undefined ? [] : [...entry.tools, ...entry.quarantined.tools];
+      return offered.flatMap(([shown, tool]): Candidate[] => {
         const seen = { name: shown, annotations: tool.annotations };
         if (!matchers.some((matches) => matches(seen))) return [];
         const given = Object.hasOwn(rename, shown) ? rename[shown] : undefined;
-        return [{ name: given ?? shown, serverId: server, tool, outright: outright.has(shown) }];
+        const held = entry?.quarantined.tools.get(shown) === tool;
+        return [{ name: given ?? shown, serverId: server, tool, held, outright: outright.has(shown) }];
       });
     });
     const chosen = choose(candidates, warnings);
     const listed = [...chosen].map(([as, { tool }]): Listed => ({ ...tool.shown, name: as }));
     const shown = shaper(listed);
-    const tools = new Map(
+    const all = new Map(
       [...shown.tools].map(([as, tool]) => {
         const { serverId, tool: picked } = chosen.get(tool.name) ?? {};
         return [
@@ -65,8 +71,11 @@ export function createVirtual(
         ];
       }),
     );
+    const isHeld = ([, { name }]: [string, CatalogTool]): boolean => chosen.get(name)?.held === true;
+    const tools = new Map([...all].filter((one) => !isHeld(one)));
     return {
       tools,
+      quarantined: { tools: new Map([...all].filter(isHeld)), prompts: new Set() },
       warnings: [...warnings, ...shown.warnings],
       capabilities: {
         tools: [...tools.values()].map((tool) => tool.shown),

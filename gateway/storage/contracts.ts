@@ -1,5 +1,6 @@
 import type { CallRecord } from '../contract/activity.ts';
 import type { KnownServer } from '../registry/entry.ts';
+import type { ServerPins } from '../registry/pin.ts';
 
 /** A token as it is stored: a keyed hash, never its value. */
 export interface TokenRecord {
@@ -19,6 +20,7 @@ export interface TokenRecord {
 export interface ConfigState {
   readonly version: 1;
   readonly tokens: readonly TokenRecord[];
+  readonly pins: readonly ServerPins[];
 }
 
 /**

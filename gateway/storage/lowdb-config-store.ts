@@ -3,9 +3,34 @@ import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { Low, type Adapter } from 'lowdb';
 import * as z from 'zod';
+import { pinKindSchema } from '../contract/pins.ts';
 import type { ConfigState, ConfigStore } from './contracts.ts';
 import { withFileLock } from './file-lock.ts';
 import { replaceFile } from './replace-file.ts';
+
+const pinsSchema = z.strictObject({
+  server: z.string(),
+  fingerprint: z.string(),
+  revision: z.number(),
+  baselines: z.record(z.string(), z.array(pinKindSchema)),
+  pins: z.array(
+    z.strictObject({
+      kind: pinKindSchema,
+      name: z.string(),
+      versions: z.array(
+        z.strictObject({
+          hash: z.string(),
+          content: z.record(z.string(), z.unknown()).nullable(),
+          state: z.enum(['accepted', 'waiting', 'rejected']),
+          offeredTo: z.array(z.string()),
+          returned: z.boolean(),
+          at: z.string(),
+          by: z.string(),
+        }),
+      ),
+    }),
+  ),
+});
 
 const stateSchema = z.strictObject({
   version: z.literal(1),
@@ -21,9 +46,10 @@ const stateSchema = z.strictObject({
       expiresAt: z.string().nullable(),
     }),
   ),
+  pins: z.array(pinsSchema).default([]),
 });
 
-const EMPTY: ConfigState = { version: 1, tokens: [] };
+const EMPTY: ConfigState = { version: 1, tokens: [], pins: [] };
 
 /**
  * A `ConfigStore` in one JSON file of mode 600. Writes are atomic (a new file, synced, then renamed over the

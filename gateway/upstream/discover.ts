@@ -12,6 +12,8 @@ export const NOTHING: Capabilities = { tools: [], resources: [], templates: [], 
 
 export interface Discovery {
   readonly capabilities: Capabilities;
+  /** The lists that were read to their end; one that the server does not declare is empty, and so it was. */
+  readonly listed: ReadonlySet<keyof Capabilities>;
   /** What could not be listed, in words; empty when all could. */
   readonly problems: readonly string[];
 }
@@ -47,9 +49,13 @@ export async function discover(
 ): Promise<Discovery> {
   const capabilities = { ...NOTHING };
   const problems: string[] = [];
+  const listed = new Set<keyof Capabilities>();
   await Promise.all(
     LISTS.map(async ({ part, method, key, capability, unique }) => {
-      if (connection.handshake.capabilities[capability] === undefined) return;
+      if (connection.handshake.capabilities[capability] === undefined) {
+        listed.add(part);
+        return;
+      }
       try {
         const items = await drain(connection, method, key, signal);
         const first = new Map<string, Listed>();
@@ -58,6 +64,7 @@ export async function discover(
           if (typeof id === 'string' && !first.has(id)) first.set(id, item);
         }
         capabilities[part] = [...first.values()];
+        listed.add(part);
       } catch (error) {
         capabilities[part] = known[part];
         // Servers often declare resources and answer "method not found" for templates.
@@ -65,7 +72,7 @@ export async function discover(
       }
     }),
   );
-  return { capabilities, problems };
+  return { capabilities, listed, problems };
 }
 
 async function drain(

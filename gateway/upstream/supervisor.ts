@@ -1,7 +1,7 @@
 import type { Capabilities, KnownServer, ServerStatus } from '../registry/entry.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Connection, ConnectionEvents } from './connection.ts';
-import { discover, NOTHING } from './discover.ts';
+import { discover, NOTHING, type Discovery } from './discover.ts';
 import { describeError, UnavailableError } from './errors.ts';
 
 export interface SupervisorDeps {
@@ -12,6 +12,8 @@ export interface SupervisorDeps {
   readonly onChange: () => void;
   /** What the server listed in an earlier run of the gateway. */
   readonly known?: KnownServer | undefined;
+  /** Records a listing before it counts; see `Pins`. */
+  readonly record: (discovery: Discovery, instructions: string | undefined) => Promise<void>;
   /** Called when the server has listed all that it offers. */
   readonly onListed?: (known: KnownServer) => void;
 }
@@ -161,10 +163,13 @@ export class Supervisor {
   }
 
   private async listNow(connection: Connection): Promise<void> {
-    if (this.connection !== connection) return;
+    if (!this.isCurrent(connection)) return;
     const signal = AbortSignal.any([AbortSignal.timeout(LIST_TIMEOUT_MS), this.stopping.signal]);
-    const { capabilities, problems } = await discover(connection, signal, this.capabilities);
-    if (this.connection !== connection || this.stopping.signal.aborted) return;
+    const discovery = await discover(connection, signal, this.capabilities);
+    if (!this.isCurrent(connection)) return;
+    const problems = [...discovery.problems, ...(await this.recorded(discovery, connection))];
+    const { capabilities } = discovery;
+    if (!this.isCurrent(connection)) return;
     this.capabilities = capabilities;
     const { lastError: _cleared, ...rest } = this.status;
     this.status = { ...rest, ...saidOf(connection) };
@@ -176,6 +181,18 @@ export class Supervisor {
     }
     this.change(
       problems.length === 0 ? { state: 'ready' } : { state: 'degraded', lastError: problems.join('; ') },
+    );
+  }
+
+  private isCurrent(connection: Connection): boolean {
+    return this.connection === connection && !this.stopping.signal.aborted;
+  }
+
+  /** What is wrong when a listing could not be recorded: what is new in it will not be shown. */
+  private recorded(discovery: Discovery, { handshake }: Connection): Promise<string[]> {
+    return this.deps.record(discovery, handshake.instructions).then(
+      () => [],
+      (error: unknown) => [`what it offers could not be recorded for review: ${describeError(error)}`],
     );
   }
 

@@ -1,10 +1,12 @@
 import type { Config, ServerConfig } from '../config/schema.ts';
 import type { JsonObject } from '../contract/json.ts';
 import type { Capabilities, ServerStatus } from '../registry/entry.ts';
-import { fingerprint } from '../registry/fingerprint.ts';
+import type { Pinned } from '../registry/pin.ts';
+import { pinnedOf, type Pins } from '../registry/pins.ts';
 import type { CatalogStore } from '../storage/contracts.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { ClientDescription, Connection, ConnectionEvents } from './connection.ts';
+import { discover } from './discover.ts';
 import type { Dispatchers } from './dispatcher.ts';
 import { UnavailableError } from './errors.ts';
 import { buildLaunch, type LaunchContext } from './launch.ts';
@@ -38,6 +40,16 @@ export interface Upstreams {
     capabilities: JsonObject,
     events: Omit<ConnectionEvents, 'onStderr' | 'onWarning'>,
   ): Promise<Connection>;
+  /**
+   * Lists what a server offers on a connection of `open`, to a client of the same capabilities, and records it for
+   * review. Never rejects: what cannot be listed is empty, and what cannot be recorded will not be shown.
+   */
+  list(
+    serverId: string,
+    connection: Connection,
+    capabilities: JsonObject,
+    signal: AbortSignal,
+  ): Promise<Capabilities>;
   refresh(): Promise<void>;
   /** Called when a server's state, or what it offers, changes. */
   onChange(listener: () => void): void;
@@ -53,6 +65,7 @@ export interface UpstreamsDeps {
   readonly gatewayVersion: string;
   /** What servers listed before this run, and where what they list is kept for the next. */
   readonly catalogStore: CatalogStore;
+  readonly pins: Pick<Pins, 'record' | 'knows'>;
   readonly log: Log;
 }
 
@@ -66,6 +79,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
   const registered = new Map<string, Registered>();
   const leaving = new Set<Promise<void>>();
   let started = false;
+  let modes: ReadonlyMap<string, Pinned['mode']> = new Map();
   const changed = (): void => listeners.forEach((listener) => listener());
 
   const retire = (one: Registered): Promise<void> => {
@@ -75,16 +89,18 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
   };
   const apply = (config: Config): void => {
     const wanted = enabledServers(config);
+    modes = new Map([...wanted].map(([id, { pinned }]) => [id, pinned.mode]));
     const retired = new Map<string, Promise<void>>();
     for (const [id, one] of registered) {
-      const server = wanted.get(id);
+      const server = wanted.get(id)?.server;
       if (server !== undefined && connectionOf(server) === connectionOf(one.server)) continue;
       registered.delete(id);
       retired.set(id, retire(one));
     }
-    for (const [id, server] of wanted) {
+    for (const [id, { server, pinned }] of wanted) {
       if (registered.has(id)) continue;
-      const one = register(id, server, deps, changed, retired.get(id));
+      const pinnedNow = (): Pinned => ({ ...pinned, mode: modes.get(id) ?? 'review' });
+      const one = register({ server, pinned: pinnedNow }, deps, changed, retired.get(id));
       registered.set(id, one);
       if (started) void one.supervisor.start();
     }
@@ -107,6 +123,18 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     open: (id, capabilities, events) =>
       registered.get(id)?.open(capabilities, events) ??
       Promise.reject(new UnavailableError('the server is disabled')),
+    list: async (id, connection, clientCapabilities, signal) => {
+      const { capabilities, listed } = await discover(connection, signal);
+      const pinned = registered.get(id)?.pinned();
+      if (pinned !== undefined) {
+        await deps.pins
+          .record(pinned, { clientCapabilities, capabilities, listed })
+          .catch((error: unknown) =>
+            deps.log.error({ err: error, server: id }, 'a listing could not be recorded for review'),
+          );
+      }
+      return capabilities;
+    },
     refresh: async () => {
       await Promise.all([...registered.values()].map(({ supervisor }) => supervisor.refresh()));
     },
@@ -117,9 +145,14 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
   };
 }
 
-/** A server that is to run, and its connections. */
-interface Registered {
+interface Registration {
   readonly server: ServerConfig;
+  /** Whether its changes are trusted may change while it runs. */
+  readonly pinned: () => Pinned;
+}
+
+/** A server that is to run, and its connections. */
+interface Registered extends Registration {
   readonly supervisor: Supervisor;
   open(
     capabilities: JsonObject,
@@ -131,14 +164,14 @@ interface Registered {
 
 /** `former` is the end of the server that had the id before: the new one starts after it. */
 function register(
-  id: string,
-  server: ServerConfig,
+  { server, pinned }: Registration,
   deps: UpstreamsDeps,
   onChange: () => void,
   former: Promise<void> | undefined,
 ): Registered {
-  const print = fingerprint(server);
-  const known = deps.catalogStore.find(id, print);
+  const { id, fingerprint } = pinned();
+  // Without pins nothing of it could be shown, and nobody would wait for the server to list it.
+  const known = deps.pins.knows(pinned()) ? deps.catalogStore.find(id, fingerprint) : undefined;
   const approach = { protocol: server.protocol, memory: { shyAt: known?.shyAt } };
   const log = deps.log.child({ server: id });
   const owned = createOwned();
@@ -155,10 +188,13 @@ function register(
     log,
     onChange,
     known,
-    onListed: (listed) => deps.catalogStore.keep(id, print, listed),
+    record: ({ capabilities, listed }, text) =>
+      deps.pins.record(pinned(), { clientCapabilities: {}, capabilities, listed, instructions: { text } }),
+    onListed: (listed) => deps.catalogStore.keep(id, fingerprint, listed),
   });
   return {
     server,
+    pinned,
     supervisor,
     open: async (capabilities, events) => {
       // Of a server that listens on its own address there is one process, and the supervisor owns it.
@@ -181,19 +217,23 @@ function register(
   };
 }
 
-function enabledServers(config: Config): Map<string, ServerConfig> {
+function enabledServers(
+  config: Config,
+): Map<string, { readonly server: ServerConfig; readonly pinned: Pinned }> {
   return new Map(
     config.groups.flatMap((group) =>
       group.servers
         .filter(({ disabled, virtual }) => !disabled && virtual === undefined)
-        .map((server): [string, ServerConfig] => [`${group.name}:${server.name}`, server]),
+        .map(
+          (server) => [`${group.name}:${server.name}`, { server, pinned: pinnedOf(group, server) }] as const,
+        ),
     ),
   );
 }
 
 /** What of a registration its connections depend on: where only the rest changes, they stay. */
 function connectionOf(server: ServerConfig): string {
-  const { description: _d, tags: _t, tools: _r, unlistedTools: _u, ...rest } = server;
+  const { description: _d, tags: _t, tools: _r, unlistedTools: _u, pins: _p, ...rest } = server;
   return JSON.stringify(rest);
 }
 

@@ -59,7 +59,7 @@ function call(gateway: RunningGateway, tool: string): Promise<Response> {
 
 it('P177 lists a server that is still starting as it was last known, and a call waits for it', async () => {
   const moody = await moodyServer();
-  const config = configOf({ common: [moody.entry('moody')] });
+  const config = configOf({ common: [moody.entry('moody', ', pins: trust')] });
   await learn(config);
   await moody.set({ delayMs: 3_000, tools: { ping: {}, pong: {} } });
 
@@ -83,7 +83,7 @@ it('P177 lists a server that is still starting as it was last known, and a call 
 
 it('waits for a server that was never listed, and for a tool that was not known', async () => {
   const moody = await moodyServer({ delayMs: 1_000 });
-  const config = configOf({ common: [moody.entry('moody')] });
+  const config = configOf({ common: [moody.entry('moody', ', pins: trust')] });
   const first = await start(config);
   expect((await (await connect(first)).listTools()).tools.map(({ name }) => name)).toEqual(['moody__ping']);
   await first.stop();

@@ -97,7 +97,9 @@ it('servers that cannot work say why and neither delay nor empty the others', as
 
 it('P184 picks up tools that a server announces while it runs', async () => {
   const gateway = await start(
-    configOf({ common: [`{ name: growing, command: node, args: ["${await growingServer()}"] }`] }),
+    configOf({
+      common: [`{ name: growing, command: node, args: ["${await growingServer()}"], pins: trust }`],
+    }),
   );
   expect((await call(gateway, 'growing', 'grow', {})).status).toBe(200);
   await expect

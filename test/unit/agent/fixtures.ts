@@ -36,6 +36,7 @@ export function createDirectory(specs: readonly ServerSpec[]): Directory {
       const spec = specs.find(({ group, name }) => entry.id === `${group}:${name}`);
       return entry.capabilities.tools.filter((tool) => spec?.hidden?.includes(tool.name) !== true);
     },
+    withheld: () => undefined,
   };
 }
 
@@ -55,8 +56,11 @@ function toEntry(spec: ServerSpec): ServerEntry {
     group: spec.group,
     name: spec.name,
     config,
+    pinned: { id: `${spec.group}:${spec.name}`, fingerprint: '', mode: 'review' },
+    pins: undefined,
     capabilities: { tools: listed, resources: [], templates: [], prompts: [] },
     ...createShaper([])(listed),
+    quarantined: { tools: new Map(), prompts: new Set() },
     status: {
       state: spec.state ?? 'ready',
       stderrTail: [],

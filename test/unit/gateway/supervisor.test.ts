@@ -46,6 +46,7 @@ beforeEach(() => {
     connectTimeoutMs: 200,
     log: pino({ level: 'silent' }),
     onChange: () => changes.push(supervisor.status.state),
+    record: () => Promise.resolve(),
   });
 });
 afterEach(async () => {

@@ -3,7 +3,7 @@ import { parseConfig } from '../../../gateway/config/load.ts';
 import type { Config } from '../../../gateway/config/schema.ts';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
 import type { Principal } from '../../../gateway/identity/principal.ts';
-import { createCatalog, type Catalog } from '../../../gateway/registry/catalog.ts';
+import { createCatalog, type Catalog, type CatalogPins } from '../../../gateway/registry/catalog.ts';
 import type { Capabilities, Listed, ServerStatus } from '../../../gateway/registry/entry.ts';
 import type { Connection } from '../../../gateway/upstream/connection.ts';
 import { UnavailableError } from '../../../gateway/upstream/errors.ts';
@@ -46,6 +46,14 @@ export interface Offer extends Partial<Capabilities> {
   readonly answer?: Answer;
 }
 
+/** Pins that accept whatever is listed. */
+const ACCEPTING: CatalogPins = {
+  judge: (_server, capabilities) => ({ capabilities, quarantined: { tools: [], prompts: [] } }),
+  instructions: (_server, given) => given,
+  find: () => undefined,
+  onChange: () => () => undefined,
+};
+
 /** A catalog over servers that are there, by `group:server`. */
 export function catalogOf(
   config: Config,
@@ -86,13 +94,14 @@ export function catalogOf(
         ? Promise.reject(new UnavailableError('it is away'))
         : connection(id),
     open: (id) => Promise.resolve(connection(id)),
+    list: () => Promise.resolve({ tools: [], resources: [], templates: [], prompts: [] }),
     refresh: () => Promise.resolve(),
     onChange: (listener) => void listeners.push(listener),
     close: () => Promise.resolve(),
   };
   const decide = createDecide(config);
   return {
-    catalog: createCatalog({ config: () => config, upstreams, decide }),
+    catalog: createCatalog({ config: () => config, upstreams, pins: ACCEPTING, decide }),
     decide,
     upstreams,
     asked,
