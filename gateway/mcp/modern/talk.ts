@@ -48,7 +48,7 @@ export function talkOwn(
     own: {
       // The time of a round ends when the server asks.
       waiting: () => false,
-      tools: idle.tools,
+      offered: idle.offered,
       ready: async () => {
         if (resumed === undefined) await idle.ready();
         return { request };
