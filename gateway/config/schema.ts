@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { kindIssues } from './server-kind.ts';
 import { effectSchema, renameCollisions, toolRuleSchema } from './tool-rules.ts';
 import { durationSchema, timeoutSchema } from './units.ts';
 import { pickSchema, virtualIssues } from './virtual.ts';
@@ -26,6 +27,20 @@ const addressSchema = z
   )
   .refine((address) => !address.includes('${'), 'must hold no reference; none is resolved in an address');
 
+/** An address, or a path relative to the configuration file's folder. */
+const documentSchema = z
+  .string()
+  .min(1)
+  .superRefine((document, context) => {
+    const checked = /^[a-z][a-z0-9+.-]+:\/\//i.test(document)
+      ? addressSchema.safeParse(document)
+      : z
+          .string()
+          .regex(/^(?!.*\$\{)/, 'must hold no reference; none is resolved in a path')
+          .safeParse(document);
+    for (const { message } of checked.error?.issues ?? []) context.addIssue({ code: 'custom', message });
+  });
+
 const authSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('none') }),
   z.strictObject({ type: z.literal('header'), headers: z.record(z.string().min(1), z.string()) }),
@@ -52,6 +67,10 @@ export const serverSchema = z
     env: z.record(z.string(), z.string()).default({}),
     /** Relative to the configuration file's folder, which is the default. */
     cwd: z.string().optional(),
+    /** An HTTP API whose operations are the tools: the address or file of its OpenAPI document. */
+    openapi: documentSchema.optional(),
+    /** What the paths of the document come after. */
+    baseUrl: addressSchema.optional(),
     /** In place of a server of its own: tools of others. */
     virtual: z.array(pickSchema).min(1, 'pick tools of at least one server').optional(),
     auth: authSchema.default({ type: 'none' }),
@@ -68,11 +87,10 @@ export const serverSchema = z
     disabled: z.boolean().default(false),
   })
   .check((context) => {
-    const { url, command, args, env, cwd, auth, tools, transport, virtual } = context.value;
     const issue = (path: string, message: string): void => {
       context.issues.push({ code: 'custom', input: context.value, path: [path], message });
     };
-    for (const { index, message } of renameCollisions(tools)) {
+    for (const { index, message } of renameCollisions(context.value.tools)) {
       context.issues.push({
         code: 'custom',
         input: context.value,
@@ -80,18 +98,7 @@ export const serverSchema = z
         message,
       });
     }
-    if (url === undefined && command === undefined && virtual === undefined) {
-      issue('url', 'give a url (Streamable HTTP), a command (stdio) or virtual (tools of other servers)');
-    }
-    if (virtual !== undefined && (url !== undefined || command !== undefined))
-      issue('virtual', 'is in place of url and command; give one of them');
-    if (command === undefined) {
-      if (args.length > 0) issue('args', 'args need a command');
-      if (Object.keys(env).length > 0) issue('env', 'env needs a command');
-      if (cwd !== undefined) issue('cwd', 'cwd needs a command');
-    }
-    if (url === undefined && transport !== undefined) issue('transport', 'transport needs a url');
-    if (url === undefined && auth.type === 'header') issue('auth', 'header auth needs a url');
+    for (const { key, message } of kindIssues(context.value)) issue(key, message);
   });
 export type ServerConfig = z.infer<typeof serverSchema>;
 

@@ -8,8 +8,11 @@ import { reviewSummarySchema } from './pins.ts';
 export const serverStateSchema = z.enum(['configured', 'starting', 'ready', 'degraded', 'failed', 'stopped']);
 export type ServerState = z.infer<typeof serverStateSchema>;
 
-/** How the gateway speaks to a server; `virtual`: not at all, since its tools are those of others. */
-export const transportSchema = z.enum(['stdio', 'streamable-http', 'sse', 'virtual']);
+/**
+ * How the gateway speaks to a server. `openapi`: by the requests of an HTTP API; `virtual`: not at all, since its tools
+ * are those of others.
+ */
+export const transportSchema = z.enum(['stdio', 'streamable-http', 'sse', 'openapi', 'virtual']);
 export type Transport = z.infer<typeof transportSchema>;
 
 /** Hints of the MCP specification (`ToolAnnotations`); a server's own claim, not a guarantee. */

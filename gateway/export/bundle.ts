@@ -46,10 +46,16 @@ export function buildExport(input: ExportInput): ExportBundle {
   };
 }
 
-/** A server that is started by a path relative to the old folder keeps that folder as its `cwd`. */
+/** A server that is started by a path relative to the old folder keeps that folder as its `cwd`; so does a document. */
 function pinFolders(document: Document, { config, folder, exists }: ExportInput, notes: string[]): void {
   config.groups.forEach((group, g) => {
     group.servers.forEach((server, s) => {
+      const { openapi } = server;
+      if (openapi !== undefined && !isAbsolute(openapi) && !URL.canParse(openapi)) {
+        const file = resolve(folder, openapi);
+        document.setIn(['groups', g, 'servers', s, 'openapi'], file);
+        notes.push(`${group.name}:${server.name} reads ${file}; take it along and change its openapi.`);
+      }
       if (server.command === undefined) return;
       const relative = [server.command, ...server.args].some(
         (word) =>

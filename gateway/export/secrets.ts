@@ -74,7 +74,8 @@ export function replaceSecrets(document: Document, config: Config, taken: Readon
           replace([...path, 'args', index], [...of, flag ?? 'argument'], () => flag ?? '');
         }
       });
-      cutQuery(scalarAt([...path, 'url']), `${group.name}:${server.name}`, notes);
+      for (const key of ['url', 'openapi', 'baseUrl'])
+        cutQuery(scalarAt([...path, key]), `${group.name}:${server.name}`, notes);
     });
   });
   config.models.providers.forEach((provider, p) => {
@@ -90,7 +91,7 @@ function none(): string {
 }
 
 function cutQuery(scalar: (Scalar & { value: string }) | undefined, whose: string, notes: string[]): void {
-  if (scalar === undefined) return;
+  if (scalar === undefined || !URL.canParse(scalar.value)) return;
   const url = new URL(scalar.value);
   const secret = [...url.searchParams].filter(
     ([name, value]) => SECRET_NAME.test(name) || SECRET_VALUE.test(value),

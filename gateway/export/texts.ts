@@ -48,7 +48,8 @@ ${section('Servers', ['| name | where |', '| --- | --- |', ...servers])}${sectio
   )}`;
 }
 
-function whereOf({ url, command, virtual }: ServerConfig): string {
+function whereOf({ url, command, virtual, openapi, baseUrl }: ServerConfig): string {
   if (virtual !== undefined) return `tools of ${virtual.map((pick) => `\`${pick.server}\``).join(', ')}`;
+  if (openapi !== undefined) return `${baseUrl?.split('?')[0] ?? ''} (OpenAPI)`;
   return url?.split('?')[0] ?? `\`${command ?? ''}\``;
 }

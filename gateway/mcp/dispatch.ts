@@ -57,8 +57,9 @@ export function createDispatch(deps: {
   const ownConnection = (session: Session, needed: boolean): SessionConnection | undefined => {
     const { scope } = session;
     if (!needed || scope.kind !== 'server' || scope.discovery === true) return session.connection;
-    // A virtual server's tools are reached at the servers behind it.
-    if (catalog.entry(`${scope.group}:${scope.server}`)?.config.virtual !== undefined) return undefined;
+    // A virtual server's tools are reached at the servers behind it, and an HTTP API asks nothing.
+    const config = catalog.entry(`${scope.group}:${scope.server}`)?.config;
+    if (config?.virtual !== undefined || config?.openapi !== undefined) return undefined;
     session.connection ??= deps.connections.create(`${scope.group}:${scope.server}`, reached(session));
     return session.connection;
   };

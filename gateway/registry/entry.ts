@@ -60,6 +60,8 @@ export interface ServerStatus {
   readonly serverInfo?: { readonly name: string; readonly version: string };
   readonly protocolVersion?: string;
   readonly instructions?: string;
+  /** What an administrator should know of it, though it works. */
+  readonly warnings?: readonly string[];
   /** The server's own capabilities as it declared them at `initialize`. */
   readonly declared: JsonObject;
   /** When it last listed all that it offers, in this run or an earlier one; ms since the epoch. */

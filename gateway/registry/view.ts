@@ -34,7 +34,9 @@ export function registryView(
         .map((entry) =>
           serverView(
             // What is wrong with a tool, or waits for review, is told to those who may know of it.
-            principal.administrator ? entry : { ...entry, warnings: [], pins: undefined },
+            principal.administrator
+              ? { ...entry, warnings: [...entry.warnings, ...(entry.status.warnings ?? [])] }
+              : { ...entry, warnings: [], pins: undefined },
             catalog.tools(principal, entry),
             prefixes.get(entry.id) ?? entry.name,
           ),
@@ -76,8 +78,9 @@ function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string
   };
 }
 
-function transportOf({ url, transport, virtual }: ServerConfig): Transport {
+function transportOf({ url, transport, virtual, openapi }: ServerConfig): Transport {
   if (virtual !== undefined) return 'virtual';
+  if (openapi !== undefined) return 'openapi';
   return url === undefined ? 'stdio' : (transport ?? 'streamable-http');
 }
 

@@ -23,6 +23,8 @@ export interface Handshake {
   readonly serverInfo: { readonly name: string; readonly version: string };
   readonly capabilities: JsonObject;
   readonly instructions?: string;
+  /** What an administrator should know of it, though it works. */
+  readonly warnings?: readonly string[];
   /** When the server last kept silent or ended on being asked `server/discover`; ms since the epoch. */
   readonly shyAt?: number;
 }

@@ -172,7 +172,7 @@ export class Supervisor {
     if (!this.isCurrent(connection)) return;
     this.capabilities = capabilities;
     const { lastError: _cleared, ...rest } = this.status;
-    this.status = { ...rest, ...saidOf(connection) };
+    this.status = { ...rest, ...saidOf(connection), warnings: connection.handshake.warnings ?? [] };
     if (problems.length === 0) {
       const listedAt = Date.now();
       this.status = { ...this.status, listedAt };

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Config, ServerConfig } from '../config/schema.ts';
 import type { JsonObject } from '../contract/json.ts';
 import type { Capabilities, ServerStatus } from '../registry/entry.ts';
@@ -12,6 +13,8 @@ import { UnavailableError } from './errors.ts';
 import { buildLaunch, type LaunchContext } from './launch.ts';
 import type { Approach } from './negotiation.ts';
 import { connectOwnedHttp, type Connect } from './owned-http.ts';
+import { connectOpenapi } from './openapi/connect.ts';
+import { isAddress } from './openapi/document.ts';
 import { createOwned } from './owned.ts';
 import type { Reaper } from './reaper.ts';
 import { connectSse } from './sse.ts';
@@ -246,6 +249,7 @@ interface Attempt {
 
 async function connect(server: ServerConfig, deps: UpstreamsDeps, attempt: Attempt): Promise<Connection> {
   const { reaper, launch } = deps;
+  if (server.openapi !== undefined) return overOpenapi(server, server.openapi, deps, attempt);
   if (server.url === undefined) {
     return connectStdio({ ...attempt, reaper, launch: buildLaunch(server, launch) });
   }
@@ -259,14 +263,33 @@ function overHttp({ transport }: ServerConfig): Connect {
   return transport === 'sse' ? connectSse : connectHttp;
 }
 
+function overOpenapi(
+  server: ServerConfig,
+  document: string,
+  deps: UpstreamsDeps,
+  { signal }: Attempt,
+): Promise<Connection> {
+  return connectOpenapi({
+    document: isAddress(document) ? document : resolve(deps.launch.folder, document),
+    baseUrl: new URL(server.baseUrl ?? ''),
+    headers: headersOf(server, deps),
+    dispatcher: deps.dispatchers.for(server.allowPrivateAddress),
+    version: deps.gatewayVersion,
+    signal,
+  });
+}
+
 function httpDeps(server: ServerConfig, url: string, deps: UpstreamsDeps, attempt: Attempt): HttpDeps {
-  const headers = server.auth.type === 'header' ? server.auth.headers : {};
   return {
     ...attempt,
     url: new URL(url),
-    headers: Object.fromEntries(
-      Object.entries(headers).map(([name, value]) => [name, deps.launch.resolve(value)]),
-    ),
+    headers: headersOf(server, deps),
     dispatcher: deps.dispatchers.for(server.allowPrivateAddress),
   };
+}
+
+/** The headers of a server's credentials, references resolved. */
+function headersOf({ auth }: ServerConfig, { launch }: UpstreamsDeps): Record<string, string> {
+  const headers = auth.type === 'header' ? auth.headers : {};
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, launch.resolve(value)]));
 }

@@ -55,6 +55,28 @@ describe('the language', () => {
     ['env without a command', '{ name: s, url: "https://a.example", env: { A: b } }', 'env'],
     ['a cwd without a command', '{ name: s, url: "https://a.example", cwd: x }', 'cwd'],
     ['headers without a url', '{ name: s, command: x, auth: { type: header, headers: { A: b } } }', 'auth'],
+    ['an API without its base', '{ name: s, openapi: ./api.json }', 'baseUrl'],
+    ['a base without an API', '{ name: s, command: x, baseUrl: "https://a.example" }', 'baseUrl'],
+    [
+      'an API and a url',
+      '{ name: s, openapi: api.json, baseUrl: "https://a.example", url: "https://a.example" }',
+      'openapi',
+    ],
+    [
+      'a document of another scheme',
+      '{ name: s, openapi: "ftp://a/b", baseUrl: "https://a.example" }',
+      'openapi',
+    ],
+    [
+      'a password in a document’s address',
+      '{ name: s, openapi: "https://me:pw@a.example/x", baseUrl: "https://a.example" }',
+      'openapi',
+    ],
+    [
+      'a reference in a document’s path',
+      '{ name: s, openapi: "${env:A}/x", baseUrl: "https://a.example" }',
+      'openapi',
+    ],
     ['another scheme', '{ name: s, url: "file:///etc/passwd" }', 'url'],
     ['no address', '{ name: s, url: nowhere }', 'url'],
     ['a password in the address', '{ name: s, url: "https://me:hunter2@a.example/mcp" }', 'url'],

@@ -264,3 +264,35 @@ describe('start.sh', () => {
     ]);
   });
 });
+
+describe('servers that are made of something else', () => {
+  const text = `version: 1
+groups:
+  - name: prod
+    servers:
+      - { name: pets, openapi: docs/pets.yaml, baseUrl: "https://pets.example/v1?api_key=canary0123456789" }
+      - name: gate
+        command: x
+        tools: [{ match: add, rename: sum, fixed: { tenant: acme }, defaults: { limit: 5 }, annotations: { readOnlyHint: true } }]
+      - { name: mixed, virtual: [{ server: "prod:gate", tools: [sum], rename: { sum: total } }] }
+`;
+  it('leave with an export as they are, and with a document’s place', () => {
+    const made = bundle(text);
+    const result = parseConfig(yamlOf(made));
+    const servers = result.ok ? result.config.groups[0]!.servers : [];
+    expect(servers[0]).toMatchObject({
+      openapi: expect.stringMatching(/^\/.*docs\/pets\.yaml$/),
+      baseUrl: 'https://pets.example/v1',
+    });
+    expect(servers[1]!.tools[0]).toMatchObject({
+      rename: 'sum',
+      fixed: { tenant: 'acme' },
+      defaults: { limit: 5 },
+    });
+    expect(servers[2]!.virtual).toEqual([{ server: 'prod:gate', tools: ['sum'], rename: { sum: 'total' } }]);
+    const readme = fileOf(made, 'README.md');
+    expect(readme).toContain('| `toolgate:prod:mixed` | tools of `prod:gate` |');
+    expect(readme).toContain('| `toolgate:prod:pets` | https://pets.example/v1 (OpenAPI) |');
+    expect(readme).toMatch(/prod:pets reads \/.*docs\/pets\.yaml; take it along/);
+  });
+});
