@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { call, type CallOptions } from './cli/call.ts';
 import { CliError } from './cli/cli-error.ts';
 import { exportTo } from './cli/export.ts';
+import { addPinsCommand } from './cli/pins.ts';
 import { printJson } from './cli/print.ts';
 import { context } from './cli/context.ts';
 import { search, type SearchOptions } from './cli/search.ts';
@@ -147,6 +148,8 @@ function commands(): Command {
     .addOption(json())
     .action(context);
 
+  addPinsCommand(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
+
   root
     .command('version')
     .description('print the version')
@@ -165,6 +168,7 @@ Examples:
   toolgate token create --name ci --group common --expires 30d
   TOOLGATE_TOKEN=tg_pat_… toolgate call common:calculator-mcp add '{"a": 2, "b": 3}'
   toolgate search comment on a pull request
+  toolgate pins show common:calculator-mcp
   toolgate wrap --port 8000 --host 0.0.0.0 --server stream python my_server.py
   toolgate export ./team-gateway`;
 
