@@ -8,8 +8,9 @@ import { ROOT } from '../support/gateway.ts';
 const SUITE = join(ROOT, 'node_modules/@modelcontextprotocol/conformance');
 const SCENARIO_TIMEOUT_MS = 20_000;
 const SUITE_TIMEOUT_MS = 180_000;
+const CLIENTS_AT_ONCE = 3;
 
-export type Revision = '2025-11-25';
+export type Revision = '2025-11-25' | '2026-07-28';
 
 /** What became of one scenario: the messages of its failed checks; none when it passed. */
 export interface ScenarioResult {
@@ -23,18 +24,33 @@ export type Subject = { readonly server: string } | { readonly client: string };
 /** Runs the official suite's scenarios that a revision requires of servers, or of clients. */
 export async function runSuite(subject: Subject, revision: Revision): Promise<readonly ScenarioResult[]> {
   const side = 'server' in subject ? 'server' : 'client';
-  const target = 'server' in subject ? ['--url', subject.server] : ['--command', subject.client];
+  const scenarios = (await required(revision))[side];
   const out = await mkdtemp(join(tmpdir(), 'toolgate-conformance-'));
   try {
-    const args = ['--requirements', revision, '--timeout', String(SCENARIO_TIMEOUT_MS), '-o', out];
-    await run([join(SUITE, 'dist/index.js'), side, ...target, ...args]);
+    const args = ['--timeout', String(SCENARIO_TIMEOUT_MS), '-o', out];
+    if ('server' in subject)
+      await run(['server', '--url', subject.server, '--requirements', revision, ...args]);
+    else await runClients(subject.client, scenarios, ['--spec-version', revision, ...args]);
     const files = await readdir(out, { recursive: true });
-    const scenarios = (await required(revision))[side];
     const prefix = side === 'server' ? 'server-' : '';
     return await Promise.all(scenarios.map((scenario) => readResult(out, files, scenario, prefix)));
   } finally {
     await rm(out, { recursive: true, force: true });
   }
+}
+
+/** A few at a time: the suite by itself starts all clients at once, each of which is a gateway here. */
+async function runClients(
+  command: string,
+  scenarios: readonly string[],
+  args: readonly string[],
+): Promise<void> {
+  const waiting = [...scenarios];
+  const work = async (): Promise<void> => {
+    for (let scenario = waiting.shift(); scenario !== undefined; scenario = waiting.shift())
+      await run(['client', '--command', command, '--scenario', scenario, ...args]);
+  };
+  await Promise.all(Array.from({ length: CLIENTS_AT_ONCE }, work));
 }
 
 async function required(revision: Revision): Promise<Record<'server' | 'client', readonly string[]>> {
@@ -45,7 +61,8 @@ async function required(revision: Revision): Promise<Record<'server' | 'client',
 /** The suite's exit code says whether all passed; the results are read from the files it writes. */
 function run(args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: 'ignore', timeout: SUITE_TIMEOUT_MS });
+    const program = join(SUITE, 'dist/index.js');
+    const child = spawn(process.execPath, [program, ...args], { stdio: 'ignore', timeout: SUITE_TIMEOUT_MS });
     child.once('error', reject);
     child.once('close', () => resolve());
   });

@@ -28,10 +28,13 @@ beforeAll(async () => {
   gateway = await startGateway({
     config: configOf({
       common: [
-        `{ name: http, url: "${fixture.url}", allowPrivateAddress: true }`,
-        `{ name: stdio, ${stdio} }`,
+        `{ name: http, url: "${fixture.url}", allowPrivateAddress: true, protocol: legacy }`,
+        `{ name: stdio, ${stdio}, protocol: legacy }`,
+        `{ name: modern-http, url: "${fixture.url}", allowPrivateAddress: true }`,
+        `{ name: modern-stdio, command: node, args: ["${FIXTURE}"], env: { MARK: "asking-modern-${process.pid}" } }`,
         EVERYTHING,
-        `{ name: hasty, ${stdio}, timeouts: { call: 1s } }`,
+        `{ name: hasty, ${stdio}, protocol: legacy, timeouts: { call: 1s } }`,
+        `{ name: modern-hasty, command: node, args: ["${FIXTURE}"], timeouts: { call: 1s } }`,
       ],
     }),
   });
@@ -98,83 +101,92 @@ async function open(path: string, { name, capabilities = ALL, thinkMs = 0 }: Per
   };
 }
 
-describe.each(['http', 'stdio'])('a server over %s that asks back', (server) => {
-  const path = `/mcp/common/${server}`;
+describe.each(['http', 'stdio', 'modern-http', 'modern-stdio'])(
+  'a server over %s that asks back',
+  (server) => {
+    const path = `/mcp/common/${server}`;
 
-  it('reaches the client’s model, its user and its roots', async () => {
-    const ada = await open(path, { name: 'ada' });
-    expect(await ada.call('test_sampling', { prompt: 'Why?' })).toBe('LLM response: thus speaks ada');
-    expect(await ada.call('test_elicitation', { message: 'Who?' })).toBe(
-      'User response: action=accept, content={"username":"ada","email":"ada@example.com"}',
-    );
-    expect(await ada.call('test_list_roots')).toBe('Roots: file:///home/ada');
-    expect(ada.asked).toEqual(['{"type":"text","text":"Why?"}', 'Who?', 'roots']);
-    await ada.end();
-  });
-
-  it('asks each client its own questions only, many at once', async () => {
-    const people = await Promise.all(
-      ['ada', 'grace', 'edsger'].map((name) => open(path, { name, thinkMs: 50 })),
-    );
-    const answers = await Promise.all(
-      people.flatMap((person, index) =>
-        [1, 2].map((turn) => person.call('test_elicitation', { message: `${index}-${turn}` })),
-      ),
-    );
-    expect(answers.map((text) => /"username":"(\w+)"/.exec(text)?.[1])).toEqual(
-      ['ada', 'grace', 'edsger'].flatMap((name) => [name, name]),
-    );
-    expect(people.map(({ asked }) => asked.toSorted())).toEqual([
-      ['0-1', '0-2'],
-      ['1-1', '1-2'],
-      ['2-1', '2-2'],
-    ]);
-    await Promise.all(people.map((person) => person.end()));
-  });
-
-  it('is told what the client can do, so that it does not ask what cannot be answered', async () => {
-    const plain = await open(path, { name: 'plain', capabilities: { roots: {} } });
-    const result = await plain.client.callTool({ name: 'test_elicitation', arguments: { message: 'Who?' } });
-    expect(result.isError).toBe(true);
-    expect(JSON.stringify(result.content)).toContain('the client does not support elicitation');
-    await plain.end();
-  });
-
-  it('logs at the level a session has set, to that session', async () => {
-    const [loud, silent] = await Promise.all([open(path, { name: 'loud' }), open(path, { name: 'silent' })]);
-    const heard = { loud: [] as unknown[], silent: [] as unknown[] };
-    loud.client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => {
-      heard.loud.push(params.data);
+    it('reaches the client’s model, its user and its roots', async () => {
+      const ada = await open(path, { name: 'ada' });
+      expect(await ada.call('test_sampling', { prompt: 'Why?' })).toBe('LLM response: thus speaks ada');
+      expect(await ada.call('test_elicitation', { message: 'Who?' })).toBe(
+        'User response: action=accept, content={"username":"ada","email":"ada@example.com"}',
+      );
+      expect(await ada.call('test_list_roots')).toBe('Roots: file:///home/ada');
+      expect(ada.asked).toEqual(['{"type":"text","text":"Why?"}', 'Who?', 'roots']);
+      await ada.end();
     });
-    silent.client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => {
-      heard.silent.push(params.data);
-    });
-    await loud.client.setLoggingLevel('debug');
-    await loud.call('test_tool_with_logging');
-    expect(heard).toEqual({
-      loud: ['Tool execution started', 'Tool processing data', 'Tool execution completed'],
-      silent: [],
-    });
-    await Promise.all([loud.end(), silent.end()]);
-  });
 
-  it('announces a resource’s change to those who subscribed', async () => {
-    const reader = await open(path, { name: 'reader' });
-    const seen: string[] = [];
-    reader.client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => {
-      seen.push(params.uri);
+    it('asks each client its own questions only, many at once', async () => {
+      const people = await Promise.all(
+        ['ada', 'grace', 'edsger'].map((name) => open(path, { name, thinkMs: 50 })),
+      );
+      const answers = await Promise.all(
+        people.flatMap((person, index) =>
+          [1, 2].map((turn) => person.call('test_elicitation', { message: `${index}-${turn}` })),
+        ),
+      );
+      expect(answers.map((text) => /"username":"(\w+)"/.exec(text)?.[1])).toEqual(
+        ['ada', 'grace', 'edsger'].flatMap((name) => [name, name]),
+      );
+      expect(people.map(({ asked }) => asked.toSorted())).toEqual([
+        ['0-1', '0-2'],
+        ['1-1', '1-2'],
+        ['2-1', '2-2'],
+      ]);
+      await Promise.all(people.map((person) => person.end()));
     });
-    const uri = 'test://watched-resource';
-    expect(await reader.call('test_update_resource', { uri })).toBe('nobody subscribed');
-    await reader.client.subscribeResource({ uri });
-    expect(await reader.call('test_update_resource', { uri })).toBe('announced');
-    await expect.poll(() => seen).toEqual([uri]);
-    await reader.client.unsubscribeResource({ uri });
-    expect(await reader.call('test_update_resource', { uri })).toBe('nobody subscribed');
-    expect(seen).toEqual([uri]);
-    await reader.end();
-  });
-});
+
+    it('is told what the client can do, so that it does not ask what cannot be answered', async () => {
+      const plain = await open(path, { name: 'plain', capabilities: { roots: {} } });
+      const result = await plain.client.callTool({
+        name: 'test_elicitation',
+        arguments: { message: 'Who?' },
+      });
+      expect(result.isError).toBe(true);
+      expect(JSON.stringify(result.content)).toContain('elicitation');
+      await plain.end();
+    });
+
+    it('logs at the level a session has set, to that session', async () => {
+      const [loud, silent] = await Promise.all([
+        open(path, { name: 'loud' }),
+        open(path, { name: 'silent' }),
+      ]);
+      const heard = { loud: [] as unknown[], silent: [] as unknown[] };
+      loud.client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => {
+        heard.loud.push(params.data);
+      });
+      silent.client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => {
+        heard.silent.push(params.data);
+      });
+      await loud.client.setLoggingLevel('debug');
+      await loud.call('test_tool_with_logging');
+      expect(heard).toEqual({
+        loud: ['Tool execution started', 'Tool processing data', 'Tool execution completed'],
+        silent: [],
+      });
+      await Promise.all([loud.end(), silent.end()]);
+    });
+
+    it('announces a resource’s change to those who subscribed', async () => {
+      const reader = await open(path, { name: 'reader' });
+      const seen: string[] = [];
+      reader.client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => {
+        seen.push(params.uri);
+      });
+      const uri = 'test://watched-resource';
+      await reader.call('test_update_resource', { uri });
+      await reader.client.subscribeResource({ uri });
+      expect(await reader.call('test_update_resource', { uri })).toBe('announced');
+      await expect.poll(() => seen).toEqual([uri]);
+      await reader.client.unsubscribeResource({ uri });
+      await reader.call('test_update_resource', { uri });
+      expect(seen).toEqual([uri]);
+      await reader.end();
+    });
+  },
+);
 
 describe('a server that offers more to clients that can be asked', () => {
   const path = '/mcp/common/everything-mcp';
@@ -241,8 +253,8 @@ describe('a session’s own connection', () => {
     await ada.end();
   });
 
-  it('gives a person the time they need, whatever the limit of the server', async () => {
-    const slow = await open('/mcp/common/hasty', { name: 'slow', thinkMs: 2_500 });
+  it.each(['hasty', 'modern-hasty'])('gives a person the time they need: %s', async (server) => {
+    const slow = await open(`/mcp/common/${server}`, { name: 'slow', thinkMs: 2_500 });
     expect(await slow.call('test_elicitation', { message: 'Take your time' })).toContain('"username":"slow"');
     await slow.end();
   });
@@ -257,5 +269,52 @@ describe('a session’s own connection', () => {
     expect(result.isError).toBe(true);
     expect(ada.asked).toEqual([]);
     await ada.end();
+  });
+});
+
+describe('a server of the modern era', () => {
+  it('reaches the client in aggregates too, since each of its questions belongs to a call', async () => {
+    const ada = await open('/mcp/common', { name: 'ada' });
+    const name = 'modern-stdio__test_elicitation';
+    expect(await ada.call(name, { message: 'Who?' })).toContain('"username":"ada"');
+    await ada.end();
+  });
+
+  it('needs no connection of the session’s own', async () => {
+    const ada = await open('/mcp/common/modern-stdio', { name: 'ada' });
+    await ada.call('test_simple_text');
+    const grace = await open('/mcp/common/modern-stdio', { name: 'grace' });
+    await grace.call('test_simple_text');
+    expect(processesWith(`asking-modern-${process.pid}`)).toHaveLength(1);
+    await Promise.all([ada.end(), grace.end()]);
+  });
+
+  it('asks as often as it needs to, and what one round leaves for the next comes back to it', async () => {
+    const ada = await open('/mcp/common/modern-http', { name: 'ada' });
+    expect(await ada.call('test_input_required_result_multi_round')).toBe('Multi-round complete');
+    expect(ada.asked).toEqual(['What is your name?', 'What colour?']);
+    expect(await ada.call('test_input_required_result_multiple_inputs')).toContain('All answered');
+    await ada.end();
+  });
+
+  it('that asks somebody who cannot be asked is answered for with words', async () => {
+    const response = await fetch(`${gateway.address}/api/v1/calls`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${gateway.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        server: 'common:modern-http',
+        tool: 'test_input_required_result_elicitation',
+        arguments: {},
+      }),
+    });
+    expect(response.status).toBe(422);
+    const discovery = await open('/mcp/_discover/common', { name: 'ada' });
+    const result = await discovery.client.callTool({
+      name: 'call_tool',
+      arguments: { name: 'modern-http__test_elicitation', arguments: { message: 'Who?' } },
+    });
+    expect(result.isError).toBe(true);
+    expect(discovery.asked).toEqual([]);
+    await discovery.end();
   });
 });

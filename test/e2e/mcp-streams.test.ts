@@ -12,8 +12,8 @@ beforeAll(async () => {
   gateway = await startGateway({
     config: configOf({
       common: [
-        `{ name: http, url: "${fixture.url}", allowPrivateAddress: true }`,
-        `{ name: stdio, command: node, args: ["${FIXTURE}"] }`,
+        `{ name: http, url: "${fixture.url}", allowPrivateAddress: true, protocol: legacy }`,
+        `{ name: stdio, command: node, args: ["${FIXTURE}"], protocol: legacy }`,
       ],
     }),
   });
