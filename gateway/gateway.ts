@@ -45,8 +45,16 @@ import {
 } from './pipeline/stages.ts';
 import { createCatalog, type Catalog } from './registry/catalog.ts';
 import { createPins, registrationsGone } from './registry/pins.ts';
+import { createConfiguration } from './registry/configuration.ts';
 import { createSearch } from './registry/search.ts';
-import type { ActivityStore, CatalogStore, ConfigStore } from './storage/contracts.ts';
+import { createTrials } from './registry/trial.ts';
+import type {
+  ActivityStore,
+  CatalogStore,
+  ConfigSource,
+  ConfigStore,
+  ConfigText,
+} from './storage/contracts.ts';
 import type { Log } from './telemetry/log.ts';
 import { createDispatchers } from './upstream/dispatcher.ts';
 import { describeError } from './upstream/errors.ts';
@@ -55,6 +63,9 @@ import { createUpstreams } from './upstream/upstreams.ts';
 
 export interface GatewayDeps {
   readonly config: Config;
+  /** The text that `config` was read from, and where it is kept. */
+  readonly configText: ConfigText;
+  readonly configSource: ConfigSource;
   /** The configuration file's folder: what relative paths in it are relative to. */
   readonly folder: string;
   readonly configStore: ConfigStore;
@@ -75,18 +86,13 @@ export interface GatewayDeps {
   /** The folder of the built web console. */
   readonly consoleFolder: string;
   readonly version: string;
-  readonly exportBundle: () => ExportBundle;
+  readonly exportBundle: (current: { readonly text: string; readonly config: Config }) => ExportBundle;
   readonly log: Log;
   readonly now: () => number;
 }
 
 export interface Gateway {
   readonly catalog: Catalog;
-  /**
-   * Follows a changed configuration while it runs. Throws, and changes nothing, when it cannot be used. `listen`
-   * and `storage` hold from the next start on.
-   */
-  apply(config: Config): void;
   /** Starts the servers, listens, and resolves with the base address. Rejects when the port is taken. */
   listen(port: number): Promise<string>;
   /** Answers what is under way for a moment, then ends every connection and every process. Leaves the stores open. */
@@ -203,6 +209,26 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const mcp = createMcpRoutes(legacy, modern);
   const agentRoutes = createAgentRoutes({ agent });
   const modelRoutes = createModelRoutes({ models });
+  const apply = (next: Config): void => {
+    const nextJudge = createDecide(next);
+    const nextModels = modelsOf(next.models);
+    const gone = registrationsGone(config, next);
+    config = next;
+    judge = nextJudge;
+    configured = nextModels;
+    upstreams.apply(next);
+    pins.forget(gone).catch((error: unknown) => log.error({ err: error }, 'pins could not be forgotten'));
+  };
+  const configuration = createConfiguration({
+    source: deps.configSource,
+    initial: { ...deps.configText, config },
+    apply,
+    onFollowed: (problems) => {
+      if (problems.length === 0) log.info('the configuration has changed and is in force');
+      else
+        log.error({ problems }, 'the configuration has changed and is wrong; the one before stays in force');
+    },
+  });
   const admin = createAdminApp({
     perimeter,
     decide,
@@ -216,7 +242,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     configStore: deps.configStore,
     config: () => config,
     gatewayVersion: version,
-    exportBundle: deps.exportBundle,
+    configuration,
+    tryServer: createTrials(upstreams, deps.references),
+    exportBundle: () => deps.exportBundle(configuration.current()),
     onError: (error) => log.error({ err: error }, 'a control-plane request failed'),
   });
   const { sharing } = deps;
@@ -244,16 +272,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   return {
     catalog,
-    apply: (next) => {
-      const nextJudge = createDecide(next);
-      const nextModels = modelsOf(next.models);
-      const gone = registrationsGone(config, next);
-      config = next;
-      judge = nextJudge;
-      configured = nextModels;
-      upstreams.apply(next);
-      pins.forget(gone).catch((error: unknown) => log.error({ err: error }, 'pins could not be forgotten'));
-    },
     listen: async (wanted) => {
       await listen(http, config.listen.host, wanted);
       upstreams.start();
@@ -263,6 +281,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     close: async () => {
       clearInterval(purging);
       sse.close();
+      configuration.close();
       mcp.close();
       agent.close();
       http.close();

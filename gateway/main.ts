@@ -7,6 +7,7 @@ import { exportTo } from './cli/export.ts';
 import { addPinsCommand } from './cli/pins.ts';
 import { printJson } from './cli/print.ts';
 import { context } from './cli/context.ts';
+import { addRegistryCommands } from './cli/registry-commands.ts';
 import { search, type SearchOptions } from './cli/search.ts';
 import { serve, type ServeOptions } from './cli/serve.ts';
 import { serveIpc } from './cli/serve-ipc.ts';
@@ -42,7 +43,9 @@ function commands(): Command {
   const data = (): Option =>
     new Option('--data <dir>', "the data folder, instead of the configuration's storage.data");
   const address = (): Option =>
-    new Option('--url <address>', "the gateway's address").default('http://127.0.0.1:8665');
+    new Option('--gateway <address>', "the running gateway's address")
+      .env('TOOLGATE_GATEWAY')
+      .default('http://127.0.0.1:8665');
   const bearer = (): Option =>
     new Option('--token <token>', 'a gateway token; better in the environment as TOOLGATE_TOKEN');
   const json = (): Option => new Option('--json', 'print JSON');
@@ -140,6 +143,8 @@ function commands(): Command {
     .addOption(json())
     .action((words: string[], options: SearchOptions) => search(words, options));
 
+  addRegistryCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
+
   root
     .command('context')
     .description("show how many tokens of a model's context the tools of a running gateway take")
@@ -167,6 +172,8 @@ Examples:
   toolgate serve --config toolgate.yaml --session-token
   toolgate token create --name ci --group common --expires 30d
   TOOLGATE_TOKEN=tg_pat_… toolgate call common:calculator-mcp add '{"a": 2, "b": 3}'
+  toolgate server add memory --group common -- npx -y @modelcontextprotocol/server-memory
+  toolgate apply toolgate.yaml --dry-run
   toolgate search comment on a pull request
   toolgate pins show common:calculator-mcp
   toolgate wrap --port 8000 --host 0.0.0.0 --server stream python my_server.py

@@ -1,12 +1,12 @@
 import { request } from 'undici';
 import { EXIT } from '../contract/ipc.ts';
-import { isJsonObject } from '../contract/json.ts';
+import { problemSchema, type Problem } from '../contract/problem.ts';
 import { describeError } from '../upstream/errors.ts';
 import { CliError } from './cli-error.ts';
 
 /** Where a running gateway is, and the token to show it. */
 export interface ClientOptions {
-  readonly url: string;
+  readonly gateway: string;
   readonly token?: string;
 }
 
@@ -14,25 +14,43 @@ export interface ClientOptions {
  * Asks a running gateway's control plane; resolves with the JSON of a 200. Rejects with a `CliError` that says what
  * the gateway refused, or that none answers.
  */
-export async function ask(options: ClientOptions, path: string, body?: unknown): Promise<unknown> {
+export async function ask(
+  options: ClientOptions,
+  path: string,
+  body?: unknown,
+  method: Method = body === undefined ? 'GET' : 'POST',
+): Promise<unknown> {
   const token = options.token ?? process.env['TOOLGATE_TOKEN'] ?? '';
   if (token === '') throw new CliError('give a token with --token or in TOOLGATE_TOKEN', EXIT.usage);
-  const { statusCode, answer } = await exchange(options.url, path, token, body);
+  const { statusCode, answer } = await exchange(options.gateway, path, token, method, body);
   if (statusCode === 200) return answer;
-  throw new CliError(
-    isJsonObject(answer) && typeof answer['detail'] === 'string' ? answer['detail'] : `HTTP ${statusCode}`,
-  );
+  const problem = problemSchema.safeParse(answer);
+  if (problem.success) throw new RefusedError(problem.data);
+  throw new CliError(`HTTP ${statusCode}`);
+}
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** The gateway refused; the message is its own. */
+export class RefusedError extends CliError {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail);
+    this.problem = problem;
+  }
 }
 
 async function exchange(
   url: string,
   path: string,
   token: string,
+  method: Method,
   body: unknown,
 ): Promise<{ statusCode: number; answer: unknown }> {
   try {
     const response = await request(`${url}${path}`, {
-      method: body === undefined ? 'GET' : 'POST',
+      method,
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });

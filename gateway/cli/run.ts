@@ -6,6 +6,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Sharing } from '../identity/sharing.ts';
 import { CliError } from './cli-error.ts';
 import { openCatalogStore } from '../storage/file-catalog-store.ts';
+import { openFileConfigSource, revisionOf } from '../storage/file-config-source.ts';
 import { dataFiles } from '../storage/paths.ts';
 import { dataFolder, openStores, referenceSource, type LoadedConfig, type Program } from './setup.ts';
 
@@ -44,8 +45,11 @@ export async function runGateway(
   const catalogStore = await openCatalogStore(dataFiles(folder).catalog, (problem, error) =>
     log.warn({ err: error }, problem),
   );
+  const configSource = openFileConfigSource(loaded.file, join(folder, 'toolgate.yaml.bak'));
   const gateway = createGateway({
     config: loaded.config,
+    configText: { text: loaded.text, revision: revisionOf(loaded.text) },
+    configSource,
     folder: loaded.folder,
     configStore: stores.configStore,
     activity: stores.activity,
@@ -58,12 +62,14 @@ export async function runGateway(
     execPath: process.execPath,
     consoleFolder: join(program.home, 'dist', 'webview'),
     version: program.version,
-    exportBundle: () => buildExport({ ...loaded, program: program.file, exists: existsSync }),
+    exportBundle: (current) =>
+      buildExport({ ...loaded, ...current, program: program.file, exists: existsSync }),
     log,
     now: Date.now,
   });
   const close = async (): Promise<void> => {
     await gateway.close();
+    configSource.close();
     await catalogStore.close();
     await stores.close();
   };

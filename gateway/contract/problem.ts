@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { launchSchema } from './config.ts';
 
 /**
  * An error of the `/api` surface, as `application/problem+json` (RFC 9457). `detail` says what to do;
@@ -12,5 +13,7 @@ export const problemSchema = z.object({
   rule: z.string().optional(),
   field: z.string().optional(),
   traceId: z.string().optional(),
+  /** With the rule `launch-consent`: the commands that want consent. */
+  launches: z.array(launchSchema).optional(),
 });
 export type Problem = z.infer<typeof problemSchema>;

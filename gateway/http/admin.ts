@@ -12,12 +12,15 @@ import type { ContextCost } from '../mcp/context-cost.ts';
 import type { Call, Pipeline, RefusalReason } from '../pipeline/call.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { Pins } from '../registry/pins.ts';
+import type { Configuration } from '../registry/configuration.ts';
 import { searchResponse, type Search } from '../registry/search.ts';
+import type { createTrials } from '../registry/trial.ts';
 import { registryView } from '../registry/view.ts';
 import type { ActivityStore, ConfigStore } from '../storage/contracts.ts';
 import { newTraceId } from '../telemetry/trace.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { readJson } from './body.ts';
+import { createConfigRoutes } from './config-admin.ts';
 import type { Perimeter } from './perimeter.ts';
 import { createPinRoutes } from './pins.ts';
 import { sendProblem, serverTiming } from './respond.ts';
@@ -36,6 +39,8 @@ export interface AdminDeps {
   readonly configStore: ConfigStore;
   readonly config: () => Config;
   readonly gatewayVersion: string;
+  readonly configuration: Configuration;
+  readonly tryServer: ReturnType<typeof createTrials>;
   readonly exportBundle: () => unknown;
   readonly onError: (error: unknown) => void;
 }
@@ -121,6 +126,7 @@ export function createAdminApp(deps: AdminDeps): Express {
     '/api/v1/export',
     administrator((_req, res) => void res.json(deps.exportBundle())),
   );
+  app.use(createConfigRoutes({ ...deps, administrator }));
   app.use('/api', (req, res) => sendProblem(res, 404, `there is no ${req.method} ${req.originalUrl}`));
   app.use(problems(deps.onError));
   return app;

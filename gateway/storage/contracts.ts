@@ -58,6 +58,29 @@ export interface ActivityStore {
   close(): Promise<void>;
 }
 
+/** A text of the configuration, and what tells it from any other. */
+export interface ConfigText {
+  readonly text: string;
+  readonly revision: string;
+}
+
+/** What was to be replaced is not there any more: somebody else changed it. */
+export class ConflictError extends Error {}
+
+/** The one place where the configuration's text is kept. */
+export interface ConfigSource {
+  read(): Promise<ConfigText>;
+  /**
+   * Puts a text in place of the one with this revision, whole or not at all, and keeps the one before as a backup.
+   * Rejects with a `ConflictError` when another text is there by now, and with a plain error in words when it cannot
+   * be written.
+   */
+  replace(text: string, revision: string): Promise<ConfigText>;
+  /** Called soon after the text changed, by whomever. Returns the way to stop it. */
+  onChange(listener: () => void): () => void;
+  close(): void;
+}
+
 /**
  * What each server listed last, so that a server is listed while it is away, after a restart of the gateway too.
  * A cache: what is lost or damaged is listed anew. A server is known by its id and a fingerprint of its

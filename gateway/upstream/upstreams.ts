@@ -6,8 +6,8 @@ import type { Pinned } from '../registry/pin.ts';
 import { pinnedOf, type Pins } from '../registry/pins.ts';
 import type { CatalogStore } from '../storage/contracts.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { ClientDescription, Connection, ConnectionEvents } from './connection.ts';
-import { discover } from './discover.ts';
+import type { ClientDescription, Connection, ConnectionEvents, Handshake } from './connection.ts';
+import { discover, type Discovery } from './discover.ts';
 import type { Dispatchers } from './dispatcher.ts';
 import { UnavailableError } from './errors.ts';
 import { buildLaunch, type LaunchContext } from './launch.ts';
@@ -53,11 +53,26 @@ export interface Upstreams {
     capabilities: JsonObject,
     signal: AbortSignal,
   ): Promise<Capabilities>;
+  /**
+   * Connects to a server that is not registered, lists what it offers and lets go of it. Rejects when it cannot be
+   * reached. `resolve` gives references their values.
+   */
+  probe(server: ServerConfig, by: ProbeOptions): Promise<Probed>;
   refresh(): Promise<void>;
   /** Called when a server's state, or what it offers, changes. */
   onChange(listener: () => void): void;
   /** Ends every connection and every process. */
   close(): Promise<void>;
+}
+
+export interface ProbeOptions {
+  readonly resolve: (text: string) => string;
+  readonly onStderr: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Probed extends Discovery {
+  readonly handshake: Handshake;
 }
 
 export interface UpstreamsDeps {
@@ -138,6 +153,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       }
       return capabilities;
     },
+    probe: (server, by) => probe(server, deps, by),
     refresh: async () => {
       await Promise.all([...registered.values()].map(({ supervisor }) => supervisor.refresh()));
     },
@@ -238,6 +254,35 @@ function enabledServers(
 function connectionOf(server: ServerConfig): string {
   const { description: _d, tags: _t, tools: _r, unlistedTools: _u, pins: _p, ...rest } = server;
   return JSON.stringify(rest);
+}
+
+async function probe(server: ServerConfig, deps: UpstreamsDeps, by: ProbeOptions): Promise<Probed> {
+  const { resolve, onStderr, signal } = by;
+  let lost: string | undefined;
+  const connecting = AbortSignal.any([signal, AbortSignal.timeout(server.timeouts.connect)]);
+  const connection = await connect(
+    server,
+    { ...deps, launch: { ...deps.launch, resolve } },
+    {
+      approach: { protocol: server.protocol, memory: {} },
+      client: { version: deps.gatewayVersion, capabilities: {} },
+      events: {
+        onNotification: () => undefined,
+        onRenewed: () => undefined,
+        onWarning: () => undefined,
+        onLost: (reason) => (lost = reason),
+        onStderr,
+      },
+      signal: connecting,
+    },
+  );
+  try {
+    const found = await discover(connection, signal);
+    if (lost !== undefined) throw new UnavailableError(lost);
+    return { handshake: connection.handshake, ...found };
+  } finally {
+    await connection.close();
+  }
 }
 
 interface Attempt {

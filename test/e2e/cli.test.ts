@@ -25,7 +25,7 @@ async function config(text: string): Promise<string> {
 }
 
 const call = (...args: string[]): ReturnType<typeof toolgate> =>
-  toolgate(['call', ...args, '--url', gateway.address], { TOOLGATE_TOKEN: gateway.token });
+  toolgate(['call', ...args, '--gateway', gateway.address], { TOOLGATE_TOKEN: gateway.token });
 
 describe('toolgate call', () => {
   it('prints the text of a result, or all of it as JSON', async () => {
@@ -49,11 +49,14 @@ describe('toolgate call', () => {
   });
 
   it('says what to do without a token and without a gateway', async () => {
-    const noToken = await toolgate(['call', 'a', 'b', '--url', gateway.address], { TOOLGATE_TOKEN: '' });
+    const noToken = await toolgate(['call', 'a', 'b', '--gateway', gateway.address], { TOOLGATE_TOKEN: '' });
     expect(noToken.code).toBe(2);
-    const noGateway = await toolgate(['call', 'a', 'b', '--url', `http://127.0.0.1:${await freePort()}`], {
-      TOOLGATE_TOKEN: 'x',
-    });
+    const noGateway = await toolgate(
+      ['call', 'a', 'b', '--gateway', `http://127.0.0.1:${await freePort()}`],
+      {
+        TOOLGATE_TOKEN: 'x',
+      },
+    );
     expect(noGateway).toMatchObject({ code: 1 });
     expect(noGateway.stderr).toContain('toolgate serve');
   });
@@ -128,7 +131,7 @@ describe('toolgate export', () => {
       'calculator-mcp',
       'add',
       '{"a": 40, "b": 2}',
-      '--url',
+      '--gateway',
       served.address,
       '--token',
       served.token,

@@ -128,7 +128,7 @@ it('the tokens that each address costs a model are measured, and shown by API an
   }
   expect(discovery.tokens).toBeLessThan((addresses[0]?.tokens ?? 0) / 2);
 
-  const { stdout, code } = await toolgate(['context', '--url', gateway.address], {
+  const { stdout, code } = await toolgate(['context', '--gateway', gateway.address], {
     TOOLGATE_TOKEN: gateway.token,
   });
   expect(code).toBe(0);

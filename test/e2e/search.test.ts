@@ -79,7 +79,7 @@ describe('P178 GET /api/v1/search', () => {
 
 describe('toolgate search', () => {
   const search = (...args: string[]): ReturnType<typeof toolgate> =>
-    toolgate(['search', ...args, '--url', gateway.address], { TOOLGATE_TOKEN: gateway.token });
+    toolgate(['search', ...args, '--gateway', gateway.address], { TOOLGATE_TOKEN: gateway.token });
 
   it('prints a table, or the answer as JSON', async () => {
     const { stdout, code } = await search('multiply', 'two', 'numbers', '--limit', '1');

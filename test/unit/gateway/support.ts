@@ -82,6 +82,7 @@ export function catalogOf(
   const upstreams: Upstreams = {
     start: () => undefined,
     apply: () => undefined,
+    probe: () => Promise.reject(new Error('unused')),
     snapshot: (id) => {
       const { status, tools = [], resources = [], templates = [], prompts = [] } = offers[id] ?? {};
       return {

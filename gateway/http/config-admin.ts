@@ -1,0 +1,125 @@
+import { Router, type Request, type RequestHandler, type Response } from 'express';
+import type { Edit } from '../config/edit.ts';
+import {
+  addGroupSchema,
+  addServerSchema,
+  changesSchema,
+  moveServerSchema,
+  promoteServerSchema,
+  putConfigSchema,
+  removeSchema,
+  testServerSchema,
+} from '../contract/config.ts';
+import { ChangeError, type ChangeOptions, type Configuration } from '../registry/configuration.ts';
+import type { createTrials } from '../registry/trial.ts';
+import { readJson } from './body.ts';
+import { sendProblem } from './respond.ts';
+
+const BODY_LIMIT = 8 * 1024 * 1024;
+
+export interface ConfigAdminDeps {
+  readonly configuration: Configuration;
+  readonly tryServer: ReturnType<typeof createTrials>;
+  /** Lets administrators through. */
+  readonly administrator: (handler: (req: Request, res: Response) => Promise<void>) => RequestHandler;
+}
+
+/** `/api/v1/config`, `/groups`, `/servers`: the registry's configuration, for administrators. */
+export function createConfigRoutes(deps: ConfigAdminDeps): Router {
+  const { configuration } = deps;
+  const router = Router();
+  const guarded = (handler: (req: Request, res: Response) => Promise<void>): RequestHandler =>
+    deps.administrator(async (req, res) => {
+      try {
+        await handler(req, res);
+      } catch (error) {
+        if (!(error instanceof ChangeError)) throw error;
+        const { status, message, field, rule, launches } = error;
+        const more = { field, rule, launches };
+        sendProblem(res, status, message, {
+          ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)),
+        });
+      }
+    });
+  /** A route that makes one edit of its body's fields. */
+  const edits = <Body extends Omit<ChangeOptions, 'dryRun'>>(
+    schema: { parse(body: unknown): Body },
+    editOf: (body: Body, params: Record<string, string>) => Edit,
+  ): RequestHandler =>
+    guarded(async (req, res) => {
+      const body = schema.parse(await bodyOf(req));
+      const edit = editOf(body, req.params as Record<string, string>);
+      res.json(await configuration.edit(edit, { ...body, dryRun: isDryRun(req) }));
+    });
+
+  router.get(
+    '/api/v1/config',
+    guarded((_req, res) => Promise.resolve(void res.json(configuration.view()))),
+  );
+  router.put(
+    '/api/v1/config',
+    guarded(async (req, res) => {
+      const { text, ...options } = putConfigSchema.parse(await bodyOf(req));
+      res.json(await configuration.replace(text, { ...options, dryRun: isDryRun(req) }));
+    }),
+  );
+  router.post(
+    '/api/v1/groups',
+    edits(addGroupSchema, ({ group }) => ({ kind: 'add-group', group })),
+  );
+  router.patch(
+    '/api/v1/groups/:group',
+    edits(changesSchema, ({ changes }, { group = '' }) => ({ kind: 'edit-group', group, changes })),
+  );
+  router.delete(
+    '/api/v1/groups/:group',
+    edits(removeSchema, ({ servers }, { group = '' }) => ({ kind: 'remove-group', group, servers })),
+  );
+  router.post(
+    '/api/v1/groups/:group/servers',
+    edits(addServerSchema, ({ server }, { group = '' }) => ({ kind: 'add-server', group, server })),
+  );
+  const one = '/api/v1/groups/:group/servers/:server';
+  const idOf = ({ group = '', server = '' }: Record<string, string>): string => `${group}:${server}`;
+  router.patch(
+    one,
+    edits(changesSchema, ({ changes }, params) => ({ kind: 'edit-server', server: idOf(params), changes })),
+  );
+  router.delete(
+    one,
+    edits(removeSchema, (_body, params) => ({ kind: 'remove-server', server: idOf(params) })),
+  );
+  router.post(
+    `${one}/move`,
+    edits(moveServerSchema, ({ group }, params) => ({ kind: 'move-server', server: idOf(params), group })),
+  );
+  router.post(
+    `${one}/promote`,
+    edits(promoteServerSchema, ({ group, changes }, params) => ({
+      kind: 'promote-server',
+      server: idOf(params),
+      group,
+      changes,
+    })),
+  );
+  router.post(
+    '/api/v1/servers/test',
+    guarded(async (req, res) => {
+      const trial = testServerSchema.parse(await bodyOf(req));
+      const gone = new AbortController();
+      res.on('close', () => gone.abort());
+      res.json(await deps.tryServer(trial, gone.signal));
+    }),
+  );
+  return router;
+}
+
+/** A `DELETE` may come without a body. */
+async function bodyOf(req: Request): Promise<unknown> {
+  const empty = req.headers['content-length'] === undefined && req.headers['transfer-encoding'] === undefined;
+  return empty ? {} : readJson(req, BODY_LIMIT);
+}
+
+function isDryRun(req: Request): boolean {
+  return req.query['dryRun'] === 'true';
+}
