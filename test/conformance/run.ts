@@ -49,6 +49,10 @@ const cells: Readonly<Record<string, readonly [Subject, Revision]>> = {
   'legacy over legacy, stdio': [through('legacy-stdio'), LEGACY],
   'legacy over modern, http': [through('modern-http'), LEGACY],
   'legacy over modern, stdio': [through('modern-stdio'), LEGACY],
+  'modern over legacy, http': [through('legacy-http'), MODERN],
+  'modern over legacy, stdio': [through('legacy-stdio'), MODERN],
+  'modern over modern, http': [through('modern-http'), MODERN],
+  'modern over modern, stdio': [through('modern-stdio'), MODERN],
   'gateway as client, legacy': [client, LEGACY],
   'gateway as client, modern': [client, MODERN],
 };
