@@ -128,7 +128,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     pins,
     log,
   });
-  const catalog = createCatalog({ config: () => config, upstreams, pins, decide });
+  const catalog = createCatalog({ config: () => config, upstreams, pins, decide, resolve });
   const identity = createIdentity({
     store: deps.configStore,
     key: deps.tokenKey,

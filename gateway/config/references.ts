@@ -29,6 +29,16 @@ export function resolveReferences(text: string, source: ReferenceSource): string
   });
 }
 
+/** A JSON value with the references in each of its texts resolved. Throws as `resolve` does. */
+export function resolveWithin(value: unknown, resolve: (text: string) => string): unknown {
+  if (typeof value === 'string') return resolve(value);
+  if (Array.isArray(value)) return value.map((item) => resolveWithin(item, resolve));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, resolveWithin(inner, resolve)]),
+  );
+}
+
 /** The references in a text, as written. */
 export function referencesIn(text: string): { kind: ReferenceKind; name: string }[] {
   return [...text.matchAll(REFERENCE)].map(([reference, inner = '']) => parse(reference, inner));

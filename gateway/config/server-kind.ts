@@ -12,6 +12,11 @@ interface ServerKeys {
   readonly auth: { readonly type: string };
 }
 
+/** Whether there is an MCP server of its own at the other end, which may ask back. */
+export function speaksMcp({ openapi, virtual }: Pick<ServerKeys, 'openapi' | 'virtual'>): boolean {
+  return openapi === undefined && virtual === undefined;
+}
+
 /** What does not fit together in the keys of one server. A server is one of: url and command, openapi, virtual. */
 export function kindIssues(server: ServerKeys): { readonly key: string; readonly message: string }[] {
   const { url, command, args, env, cwd, auth, transport, virtual, openapi, baseUrl } = server;

@@ -22,11 +22,12 @@ export const toolNameSchema = z
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'use 1 to 64 letters, digits and _ . - in the name of a tool');
 
 /** Values of arguments by their names. */
-const argumentsSchema = z
-  .record(z.string(), z.json())
-  .refine((values) => !JSON.stringify(values).includes('${'), {
-    error: 'must hold no reference; none is resolved in arguments',
-  });
+const argumentsSchema = z.record(z.string(), z.json());
+
+/** Defaults are shown to callers, as part of the tool's schema. */
+const defaultsSchema = argumentsSchema.refine((values) => !JSON.stringify(values).includes('${'), {
+  error: 'must hold no reference, since defaults are shown; write it under fixed',
+});
 
 const annotationsSchema = z.strictObject({
   title: z.string().optional(),
@@ -50,8 +51,8 @@ export const toolRuleSchema = z
     description: z.string().optional(),
     annotations: annotationsSchema.default({}),
     /** Sent when the caller leaves the argument out. */
-    defaults: argumentsSchema.default({}),
-    /** Always sent, not shown, and refused from a caller. */
+    defaults: defaultsSchema.default({}),
+    /** Always sent, not shown, and refused from a caller. References are resolved. */
     fixed: argumentsSchema.default({}),
   })
   .check((context) => {

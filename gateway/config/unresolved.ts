@@ -1,4 +1,4 @@
-import { resolveReferences, type ReferenceSource } from './references.ts';
+import { resolveReferences, resolveWithin, type ReferenceSource } from './references.ts';
 import type { Config } from './schema.ts';
 
 /** The references of a configuration that have no value, each with the place that needs it. */
@@ -26,6 +26,12 @@ export function unresolvedReferences(
         ...headers,
       ])
         check(place, text);
+      server.tools.forEach(({ fixed }, index) => {
+        resolveWithin(fixed, (text) => {
+          check(`${place} tools[${index}].fixed`, text);
+          return text;
+        });
+      });
     }
   }
   for (const provider of config.models.providers) check(`provider ${provider.name}`, provider.apiKey ?? '');

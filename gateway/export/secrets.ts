@@ -74,6 +74,12 @@ export function replaceSecrets(document: Document, config: Config, taken: Readon
           replace([...path, 'args', index], [...of, flag ?? 'argument'], () => flag ?? '');
         }
       });
+      server.tools.forEach(({ fixed }, t) => {
+        for (const [name, value] of Object.entries(fixed)) {
+          if (typeof value === 'string' && (SECRET_NAME.test(name) || SECRET_VALUE.test(value)))
+            replace([...path, 'tools', t, 'fixed', name], [...of, name], none);
+        }
+      });
       for (const key of ['url', 'openapi', 'baseUrl'])
         cutQuery(scalarAt([...path, key]), `${group.name}:${server.name}`, notes);
     });

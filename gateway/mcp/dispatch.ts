@@ -1,3 +1,4 @@
+import { speaksMcp } from '../config/server-kind.ts';
 import { isJsonObject } from '../contract/json.ts';
 import type {
   Call,
@@ -59,7 +60,7 @@ export function createDispatch(deps: {
     if (!needed || scope.kind !== 'server' || scope.discovery === true) return session.connection;
     // A virtual server's tools are reached at the servers behind it, and an HTTP API asks nothing.
     const config = catalog.entry(`${scope.group}:${scope.server}`)?.config;
-    if (config?.virtual !== undefined || config?.openapi !== undefined) return undefined;
+    if (config !== undefined && !speaksMcp(config)) return undefined;
     session.connection ??= deps.connections.create(`${scope.group}:${scope.server}`, reached(session));
     return session.connection;
   };

@@ -7,6 +7,7 @@ import type { ServerEntry, ServerStatus } from './entry.ts';
 import { resolveServer } from './names.ts';
 import { createOffered, type ToOffered } from './offered.ts';
 import { pinnedOf, quarantineReason, type Pins } from './pins.ts';
+import type { Resolve } from './shape.ts';
 import { createVirtual, type VirtualServer } from './virtual.ts';
 
 /** For how long after the start a listing waits for servers that have not answered or failed yet. */
@@ -27,20 +28,24 @@ export interface Catalog extends Directory {
 /** What the catalog asks of the pins. */
 export type CatalogPins = Pick<Pins, 'judge' | 'instructions' | 'find' | 'onChange'>;
 
-export function createCatalog(deps: {
+export interface CatalogDeps {
   /** The configuration as it is now. */
   readonly config: () => Config;
   readonly upstreams: Upstreams;
   readonly pins: CatalogPins;
   readonly decide: Decide;
-}): Catalog {
-  const { config, upstreams, pins, decide } = deps;
+  /** Resolves the references in fixed arguments. */
+  readonly resolve: Resolve;
+}
+
+export function createCatalog(deps: CatalogDeps): Catalog {
+  const { config, upstreams, pins, decide, resolve } = deps;
   const listeners = new Set<(revision: number) => void>();
   const settleUntil = performance.now() + SETTLE_MS;
   let revision = 1;
   let builtFor = config();
-  let offered = createOffered(builtFor, pins);
-  let build = createEntries(builtFor, upstreams, pins, offered);
+  let offered = createOffered(builtFor, pins, resolve);
+  let build = createEntries(builtFor, deps, offered);
   let entries = build();
   let byId = new Map(entries.map((entry) => [entry.id, entry]));
 
@@ -48,8 +53,8 @@ export function createCatalog(deps: {
     const now = config();
     if (now !== builtFor) {
       builtFor = now;
-      offered = createOffered(now, pins);
-      build = createEntries(now, upstreams, pins, offered);
+      offered = createOffered(now, pins, resolve);
+      build = createEntries(now, deps, offered);
     }
     entries = build();
     byId = new Map(entries.map((entry) => [entry.id, entry]));
@@ -101,8 +106,7 @@ export function createCatalog(deps: {
 /** The entries of the servers there are, and then of the virtual ones that are made of them. */
 function createEntries(
   config: Config,
-  upstreams: Upstreams,
-  pins: CatalogPins,
+  { upstreams, pins, resolve }: Pick<CatalogDeps, 'upstreams' | 'pins' | 'resolve'>,
   offered: ToOffered,
 ): () => readonly ServerEntry[] {
   const virtual = new Map<string, VirtualServer>(
@@ -110,7 +114,7 @@ function createEntries(
       group.servers.flatMap(({ name, virtual: picks, tools, disabled }) =>
         picks === undefined || disabled
           ? []
-          : [[`${group.name}:${name}`, createVirtual(name, picks, tools)] as const],
+          : [[`${group.name}:${name}`, createVirtual(name, picks, tools, resolve)] as const],
       ),
     ),
   );

@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.ts';
 import type { Capabilities, CatalogTool, Offered, ShownTools } from './entry.ts';
 import { pinnedOf, type Judged, type Pins } from './pins.ts';
-import { createShaper } from './shape.ts';
+import { createShaper, type Resolve } from './shape.ts';
 
 /**
  * What a server listed, as it is shown by its rules and without what nobody has accepted: the one way from the one to
@@ -9,12 +9,12 @@ import { createShaper } from './shape.ts';
  */
 export type ToOffered = (serverId: string, listed: Capabilities) => Offered;
 
-export function createOffered(config: Config, pins: Pick<Pins, 'judge'>): ToOffered {
+export function createOffered(config: Config, pins: Pick<Pins, 'judge'>, resolve: Resolve): ToOffered {
   const servers = new Map(
     config.groups.flatMap((group) =>
       group.servers.map((server) => {
         const pinned = pinnedOf(group, server);
-        return [pinned.id, { pinned, shape: createShaper(server.tools) }];
+        return [pinned.id, { pinned, shape: createShaper(server.tools, resolve) }];
       }),
     ),
   );

@@ -1,4 +1,5 @@
 import { compileMatcher, type Matcher } from '../access/match.ts';
+import { resolveWithin } from '../config/references.ts';
 import { isExact, type ToolRule } from '../config/tool-rules.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import { toolAnnotationsSchema, type ToolAnnotations } from '../contract/registry.ts';
@@ -7,25 +8,35 @@ import type { CatalogTool, Listed, ShownTools } from './entry.ts';
 /** Makes of the tools that a server lists those that the gateway shows. */
 export type Shaper = (listed: readonly Listed[]) => ShownTools;
 
-interface CompiledRule extends ToolRule {
+/** Gives a text with its references resolved; throws for one that has no value. */
+export type Resolve = (text: string) => string;
+
+interface CompiledRule extends Omit<ToolRule, 'fixed'> {
   readonly matches: Matcher;
+  /** References resolved; a text instead says which of them has no value. */
+  readonly fixed: JsonObject | string;
 }
 
 const NONE: JsonObject = {};
 
 /**
  * Compiles the overrides among a server's rules. Every tool is shown under one name, and each name leads to one tool:
- * where a renamed tool takes the name of another, the other is left out; a warning names both.
+ * where a renamed tool takes the name of another, the other is left out; a warning names both. A tool with a fixed
+ * argument whose reference has no value is left out as well.
  */
-export function createShaper(rules: readonly ToolRule[]): Shaper {
-  const overrides = rules.map((rule): CompiledRule => ({ ...rule, matches: compileMatcher(rule.match) }));
+export function createShaper(rules: readonly ToolRule[], resolve: Resolve): Shaper {
+  const overrides = rules.map((rule): CompiledRule => ({
+    ...rule,
+    matches: compileMatcher(rule.match),
+    fixed: resolveFixed(rule.fixed, resolve),
+  }));
   const denied = new Set(
     rules.filter(({ effect, match }) => effect === 'deny' && isExact(match)).map(({ match }) => match),
   );
   return (listed) => {
     const warnings: string[] = [];
     const tools = new Map<string, CatalogTool>();
-    const shaped = listed.map((own) => shape(own, overrides, warnings));
+    const shaped = listed.flatMap((own) => shape(own, overrides, warnings) ?? []);
     const renamed = new Map(
       shaped.filter(({ name, shown }) => name !== shown.name).map((tool) => [tool.shown.name, tool]),
     );
@@ -42,15 +53,28 @@ export function createShaper(rules: readonly ToolRule[]): Shaper {
   };
 }
 
-function shape(own: Listed, rules: readonly CompiledRule[], warnings: string[]): CatalogTool {
+function resolveFixed(fixed: JsonObject, resolve: Resolve): JsonObject | string {
+  try {
+    return resolveWithin(fixed, resolve) as JsonObject;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function shape(own: Listed, rules: readonly CompiledRule[], warnings: string[]): CatalogTool | undefined {
   const said = plain(own);
   const matching = rules.filter(({ matches }) => matches(said));
-  const first = <T>(read: (rule: ToolRule) => T | undefined): T | undefined =>
+  const first = <T>(read: (rule: CompiledRule) => T | undefined): T | undefined =>
     matching.map(read).find((value) => value !== undefined);
   // Of several rules the first counts, and so it is spread last.
-  const merged = <T extends object>(read: (rule: ToolRule) => T): T =>
+  const merged = <T extends object>(read: (rule: CompiledRule) => T): T =>
     Object.assign({}, ...matching.map(read).reverse()) as T;
-  const fixed = merged(({ fixed }) => fixed);
+  const problem = first((rule) => (typeof rule.fixed === 'string' ? rule.fixed : undefined));
+  if (problem !== undefined) {
+    warnings.push(`"${own.name}" is left out: ${problem}`);
+    return undefined;
+  }
+  const fixed = merged((rule) => (typeof rule.fixed === 'string' ? NONE : rule.fixed));
   const defaults = without(
     merged(({ defaults }) => defaults),
     fixed,

@@ -3,7 +3,7 @@ import { namedOutright, type Pick as Picked } from '../config/virtual.ts';
 import type { ToolRule } from '../config/tool-rules.ts';
 import { LATEST_PROTOCOL_VERSION } from '../upstream/connection.ts';
 import type { CatalogTool, Listed, Offered, ServerEntry, ServerStatus } from './entry.ts';
-import { createShaper } from './shape.ts';
+import { createShaper, type Resolve } from './shape.ts';
 
 /** A virtual server, given the servers it is made of as they are now; undefined for one that there is not. */
 export type VirtualServer = (
@@ -30,13 +30,14 @@ export function createVirtual(
   name: string,
   picks: readonly Picked[],
   rules: readonly ToolRule[],
+  resolve: Resolve,
 ): VirtualServer {
   const compiled = picks.map((pick) => ({
     ...pick,
     matchers: pick.tools.map(compileMatcher),
     outright: new Set(namedOutright(pick).map(({ tool }) => tool)),
   }));
-  const shaper = createShaper(rules);
+  const shaper = createShaper(rules, resolve);
   const members = [...new Set(picks.map(({ server }) => server))];
   let last: { readonly of: readonly (Offered['tools'] | undefined)[]; readonly offered: Offered } | undefined;
 

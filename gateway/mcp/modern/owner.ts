@@ -1,3 +1,4 @@
+import { speaksMcp } from '../../config/server-kind.ts';
 import type { JsonObject } from '../../contract/json.ts';
 import type { Principal } from '../../identity/principal.ts';
 import type { Catalog } from '../../registry/catalog.ts';
@@ -13,7 +14,7 @@ export interface Caller {
 
 /**
  * Who a connection of the caller's own to a server would belong to. Undefined where none is to be had: the server
- * is not the caller's to know of, is virtual, or is of the modern era, which one connection serves for all.
+ * is not the caller's to know of, is virtual or an HTTP API, or is of the modern era, which one connection serves for all.
  */
 export type OwnerOf = (caller: Caller, serverId: string, capabilities: JsonObject) => Owner | undefined;
 
@@ -25,7 +26,7 @@ export function createOwnerOf(deps: {
   const { views, catalog, holds } = deps;
   return ({ principal, scope }, serverId, capabilities) => {
     const entry = catalog.entry(serverId);
-    if (entry === undefined || entry.config.virtual !== undefined) return undefined;
+    if (entry === undefined || !speaksMcp(entry.config)) return undefined;
     if (eraOf(entry.status.protocolVersion) === 'modern') return undefined;
     const permitted = (): boolean =>
       holds(principal) && views(principal, scope)?.entries.some(({ id }) => id === serverId) === true;

@@ -59,7 +59,7 @@ function toEntry(spec: ServerSpec): ServerEntry {
     pinned: { id: `${spec.group}:${spec.name}`, fingerprint: '', mode: 'review' },
     pins: undefined,
     capabilities: { tools: listed, resources: [], templates: [], prompts: [] },
-    ...createShaper([])(listed),
+    ...createShaper([], (text) => text)(listed),
     quarantined: { tools: new Map(), prompts: new Set() },
     status: {
       state: spec.state ?? 'ready',

@@ -49,6 +49,15 @@ describe('the language', () => {
     }
   });
 
+  it('names the references in fixed arguments that have no value', () => {
+    const config = parsed(
+      withServer("{ name: s, command: x, tools: [{ match: a, fixed: { b: [{ c: '${secret:NONE}' }] } }] }"),
+    );
+    expect(unresolvedReferences(config, () => undefined)).toEqual([
+      { place: 'g:s tools[0].fixed', reason: expect.stringContaining('${secret:NONE}') },
+    ]);
+  });
+
   it.each([
     ['neither url nor command', '{ name: s }', 'url'],
     ['args without a command', '{ name: s, url: "https://a.example", args: [x] }', 'args'],

@@ -273,7 +273,7 @@ groups:
       - { name: pets, openapi: docs/pets.yaml, baseUrl: "https://pets.example/v1?api_key=canary0123456789" }
       - name: gate
         command: x
-        tools: [{ match: add, rename: sum, fixed: { tenant: acme }, defaults: { limit: 5 }, annotations: { readOnlyHint: true } }]
+        tools: [{ match: add, rename: sum, fixed: { tenant: acme, apiKey: canary0123456789 }, defaults: { limit: 5 }, annotations: { readOnlyHint: true } }]
       - { name: mixed, virtual: [{ server: "prod:gate", tools: [sum], rename: { sum: total } }] }
 `;
   it('leave with an export as they are, and with a document’s place', () => {
@@ -286,10 +286,11 @@ groups:
     });
     expect(servers[1]!.tools[0]).toMatchObject({
       rename: 'sum',
-      fixed: { tenant: 'acme' },
+      fixed: { tenant: 'acme', apiKey: '${env:PROD_GATE_APIKEY}' },
       defaults: { limit: 5 },
     });
     expect(servers[2]!.virtual).toEqual([{ server: 'prod:gate', tools: ['sum'], rename: { sum: 'total' } }]);
+    expect(JSON.stringify(made)).not.toContain('canary');
     const readme = fileOf(made, 'README.md');
     expect(readme).toContain('| `toolgate:prod:mixed` | tools of `prod:gate` |');
     expect(readme).toContain('| `toolgate:prod:pets` | https://pets.example/v1 (OpenAPI) |');

@@ -135,6 +135,22 @@ describe('a tool that the configuration overrides', () => {
     expect(reached).toHaveLength(1);
   });
 
+  it('gets a secret that is fixed, which nobody sees; without its value it is left out', async () => {
+    const rules = [
+      { match: 'a', fixed: { auth: { key: 'Key ${secret:known}' }, n: 1 } },
+      { match: 'b', fixed: { key: '${secret:unknown}' } },
+    ];
+    const { listed, call, reached, view } = world(rules, { tools: [tool('a'), tool('b'), tool('c')] });
+    expect(listed().map(({ name }) => name)).toEqual(['a', 'c']);
+    await call('a');
+    expect(reached).toEqual([{ name: 'a', arguments: { auth: { key: 'Key canary-value' }, n: 1 } }]);
+    expect(JSON.stringify([listed(), view()])).not.toContain('canary');
+    expect(refusalOf(await call('b'))?.reason).toBe('not-found');
+    expect(view().warnings).toContainEqual(
+      '"b" is left out: ${secret:unknown} has no value: set the secret "unknown"',
+    );
+  });
+
   it('takes a property from the first rule that sets it, and the rest from later ones', () => {
     const { listed } = world(
       [
@@ -284,7 +300,12 @@ describe('the configuration of tools', () => {
       'tools[0].defaults.x',
       'is fixed',
     ],
-    ['a reference', [{ match: 'a', fixed: { x: '${secret:k}' } }], 'tools[0].fixed', 'no reference'],
+    [
+      'a reference that would be shown',
+      [{ match: 'a', defaults: { x: '${secret:k}' } }],
+      'tools[0].defaults',
+      'no reference',
+    ],
     [
       'an unknown hint',
       [{ match: 'a', annotations: { readOnly: true } }],

@@ -1,5 +1,6 @@
 import { createDecide, type Decide } from '../../../gateway/access/decide.ts';
 import { parseConfig } from '../../../gateway/config/load.ts';
+import { resolveReferences } from '../../../gateway/config/references.ts';
 import type { Config } from '../../../gateway/config/schema.ts';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
 import type { Principal } from '../../../gateway/identity/principal.ts';
@@ -45,6 +46,10 @@ export interface Offer extends Partial<Capabilities> {
   readonly status?: Partial<ServerStatus>;
   readonly answer?: Answer;
 }
+
+/** The one secret that there is here is called `known`. */
+const resolve = (text: string): string =>
+  resolveReferences(text, (_kind, name) => (name === 'known' ? 'canary-value' : undefined));
 
 /** Pins that accept whatever is listed. */
 const ACCEPTING: CatalogPins = {
@@ -102,7 +107,7 @@ export function catalogOf(
   };
   const decide = createDecide(config);
   return {
-    catalog: createCatalog({ config: () => config, upstreams, pins: ACCEPTING, decide }),
+    catalog: createCatalog({ config: () => config, upstreams, pins: ACCEPTING, decide, resolve }),
     decide,
     upstreams,
     asked,
