@@ -245,9 +245,7 @@ describe('a session’s own connection', () => {
     for (const pid of processesWith(MARK)) if (!before.has(pid)) process.kill(pid, 'SIGKILL');
     await settled(SHARED);
     // A call that meets the dying process fails: nobody knows how far it came.
-    await expect
-      .poll(() => ada.call('test_update_resource', { uri }), { timeout: 20_000 })
-      .toBe('announced');
+    await expect.poll(() => ada.call('test_update_resource', { uri }), { timeout: 20_000 }).toBe('announced');
     await ada.call('test_tool_with_logging');
     expect(logged).toEqual([]);
     await ada.end();
