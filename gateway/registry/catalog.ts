@@ -77,6 +77,8 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     revision: () => revision,
     onChange,
     settled: (serverIds, options) => {
+      for (const { id } of entries)
+        if (serverIds === undefined || serverIds.includes(id)) upstreams.looked(id);
       const waiting = (): boolean =>
         entries.some(
           ({ id, status }) =>

@@ -16,6 +16,8 @@ export interface Discovery {
   readonly listed: ReadonlySet<keyof Capabilities>;
   /** What could not be listed, in words; empty when all could. */
   readonly problems: readonly string[];
+  /** For how long the server calls its lists fresh, the shortest of them; a legacy one does not say. */
+  readonly ttlMs?: number;
 }
 
 const LISTS = [
@@ -49,6 +51,7 @@ export async function discover(
 ): Promise<Discovery> {
   const capabilities = { ...NOTHING };
   const problems: string[] = [];
+  const ttls: number[] = [];
   const listed = new Set<keyof Capabilities>();
   await Promise.all(
     LISTS.map(async ({ part, method, key, capability, unique }) => {
@@ -57,7 +60,7 @@ export async function discover(
         return;
       }
       try {
-        const items = await drain(connection, method, key, signal);
+        const items = await drain(connection, method, key, signal, ttls);
         const first = new Map<string, Listed>();
         for (const item of items) {
           const id = item[unique];
@@ -72,7 +75,7 @@ export async function discover(
       }
     }),
   );
-  return { capabilities, listed, problems };
+  return { capabilities, listed, problems, ...(ttls.length > 0 && { ttlMs: Math.min(...ttls) }) };
 }
 
 async function drain(
@@ -80,12 +83,15 @@ async function drain(
   method: string,
   key: string,
   signal: AbortSignal,
+  ttls: number[],
 ): Promise<Listed[]> {
   const items: Listed[] = [];
   const seen = new Set<string>();
   let params: JsonObject = {};
   for (let page = 0; page < MAX_PAGES; page++) {
     const result = await connection.request(method, params, { signal });
+    const { ttlMs } = result;
+    if (connection.era === 'modern') ttls.push(typeof ttlMs === 'number' ? Math.max(0, ttlMs) : 0);
     const list = result[key];
     if (Array.isArray(list)) for (const item of list) if (isListed(item)) items.push(item);
     if (items.length > MAX_ITEMS) throw new Error(`over ${MAX_ITEMS} items`);

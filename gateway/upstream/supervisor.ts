@@ -25,6 +25,8 @@ const STEADY_MS = 60_000;
 /** A server that failed is not asked again sooner than this, however many calls come. */
 const RETRY_FLOOR_MS = 1_000;
 const LIST_TIMEOUT_MS = 30_000;
+/** Lists are not read again sooner than this for being looked at, however short a server calls them fresh. */
+const MIN_FRESH_MS = 30_000;
 /** Servers often announce several changes at once. */
 const RELIST_DELAY_MS = 50;
 
@@ -44,6 +46,7 @@ export class Supervisor {
   private readonly stderrTail: string[] = [];
   private failures = 0;
   private lastAttempt = 0;
+  private staleAt = Infinity;
   private connectedAt = 0;
   private retryTimer: NodeJS.Timeout | undefined;
   private relistTimer: NodeJS.Timeout | undefined;
@@ -70,6 +73,13 @@ export class Supervisor {
       return Promise.reject(new UnavailableError(this.status.lastError ?? 'the server is not running'));
     }
     return this.connect();
+  }
+
+  /** Lists again in the background, where the server's own time limit on its lists has passed. */
+  looked(): void {
+    if (this.connection === undefined || Date.now() < this.staleAt) return;
+    this.staleAt = Infinity;
+    void this.list(this.connection);
   }
 
   /** Lists again what the server offers, or starts it if it is not running. */
@@ -168,8 +178,9 @@ export class Supervisor {
     const discovery = await discover(connection, signal, this.capabilities);
     if (!this.isCurrent(connection)) return;
     const problems = [...discovery.problems, ...(await this.recorded(discovery, connection))];
-    const { capabilities } = discovery;
+    const { capabilities, ttlMs } = discovery;
     if (!this.isCurrent(connection)) return;
+    this.staleAt = ttlMs === undefined ? Infinity : Date.now() + Math.max(ttlMs, MIN_FRESH_MS);
     this.capabilities = capabilities;
     const { lastError: _cleared, ...rest } = this.status;
     this.status = { ...rest, ...saidOf(connection), warnings: connection.handshake.warnings ?? [] };

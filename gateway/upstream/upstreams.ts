@@ -59,6 +59,8 @@ export interface Upstreams {
    */
   probe(server: ServerConfig, by: ProbeOptions): Promise<Probed>;
   refresh(): Promise<void>;
+  /** Says that a server's lists are being looked at: those that are not fresh any more are read again, for later. */
+  looked(serverId: string): void;
   /** Called when a server's state, or what it offers, changes. */
   onChange(listener: () => void): void;
   /** Ends every connection and every process. */
@@ -157,6 +159,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     refresh: async () => {
       await Promise.all([...registered.values()].map(({ supervisor }) => supervisor.refresh()));
     },
+    looked: (id) => registered.get(id)?.supervisor.looked(),
     onChange: (listener) => void listeners.push(listener),
     close: async () => {
       await Promise.all([...leaving, ...[...registered.values()].map((one) => one.retire())]);

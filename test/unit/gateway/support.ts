@@ -85,6 +85,7 @@ export function catalogOf(
     close: () => Promise.resolve(),
   });
   const upstreams: Upstreams = {
+    looked: () => undefined,
     start: () => undefined,
     apply: () => undefined,
     probe: () => Promise.reject(new Error('unused')),
