@@ -1,15 +1,22 @@
+import { resolve } from 'node:path';
+import type { Config } from '../config/schema.ts';
 import { unresolvedReferences } from '../config/unresolved.ts';
+import { describeError } from '../upstream/errors.ts';
+import { isAddress, loadFile } from '../upstream/openapi/document.ts';
 import { CliError } from './cli-error.ts';
 import { printJson } from './print.ts';
 import { loadConfig, referenceSource, type Program } from './setup.ts';
 
-/** `toolgate validate`: checks the configuration and that every reference has a value here. */
-export function validate(
+/** `toolgate validate`: checks the configuration, that every reference has a value here, and documents in files. */
+export async function validate(
   program: Program,
   options: { readonly config: string; readonly json?: boolean },
-): void {
+): Promise<void> {
   const { config, folder } = loadConfig(options.config);
-  const missing = unresolvedReferences(config, referenceSource(program, folder));
+  const missing = [
+    ...unresolvedReferences(config, referenceSource(program, folder)),
+    ...(await brokenDocuments(config, folder)),
+  ];
   const servers = config.groups.reduce((sum, group) => sum + group.servers.length, 0);
   if (options.json === true) {
     printJson({ valid: missing.length === 0, groups: config.groups.length, servers, missing });
@@ -22,4 +29,18 @@ export function validate(
     );
   }
   process.stdout.write(`${options.config} is valid: ${config.groups.length} groups, ${servers} servers.\n`);
+}
+
+/** OpenAPI documents in files that cannot be read. */
+async function brokenDocuments(config: Config, folder: string): Promise<{ place: string; reason: string }[]> {
+  const checked = config.groups.flatMap((group) =>
+    group.servers.map(async ({ name, openapi }) => {
+      if (openapi === undefined || isAddress(openapi)) return [];
+      return loadFile(resolve(folder, openapi)).then(
+        () => [],
+        (error: unknown) => [{ place: `${group.name}:${name} openapi`, reason: describeError(error) }],
+      );
+    }),
+  );
+  return (await Promise.all(checked)).flat();
 }

@@ -10,6 +10,8 @@ interface ServerKeys {
   readonly baseUrl?: string | undefined;
   readonly virtual?: readonly unknown[] | undefined;
   readonly auth: { readonly type: string };
+  readonly allowPrivateAddress: boolean;
+  readonly protocol: string;
 }
 
 /** Whether there is an MCP server of its own at the other end, which may ask back. */
@@ -33,6 +35,12 @@ export function kindIssues(server: ServerKeys): { readonly key: string; readonly
     'give a url (HTTP), a command (stdio), openapi (an HTTP API) or virtual (tools of other servers)',
   );
   issue(virtual !== undefined && (native || api), 'virtual', 'is in place of url, command and openapi');
+  issue(
+    virtual !== undefined && server.allowPrivateAddress,
+    'allowPrivateAddress',
+    'is for the servers that a virtual one is made of',
+  );
+  issue(!native && server.protocol !== 'auto', 'protocol', 'protocol needs a url or a command');
   issue(api && native, 'openapi', 'is in place of url and command');
   issue(
     api && baseUrl === undefined,

@@ -89,6 +89,15 @@ models: { providers: [{ name: openai, type: openai, apiKey: "\${env:NO_SUCH_KEY}
     });
   });
 
+  it('names a document of an HTTP API that cannot be read', async () => {
+    const file = await config(
+      'version: 1\ngroups: [{ name: g, servers: [{ name: api, openapi: none.yaml, baseUrl: "https://a.example" }] }]\n',
+    );
+    const { code, stderr } = await toolgate(['validate', '--config', file]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/g:api openapi: the document \S+none\.yaml cannot be read/);
+  });
+
   it('reports all issues at once, one a line', async () => {
     const file = await config('version: 2\ngruops: []\nlisten: { port: 99999 }\n');
     const { code, stderr } = await toolgate(['validate', '--config', file]);

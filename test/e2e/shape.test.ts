@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -106,6 +107,23 @@ describe('overridden tools of real servers', () => {
     expect(text(await client.callTool({ name: 'echo', arguments: { a: 1, b: 2 } }))).toContain('3');
     const refused = await client.callTool({ name: 'say', arguments: { message: 'mine' } });
     expect(text(refused)).toContain('"message" is set by the gateway');
+    await client.close();
+  });
+
+  it('change with the configuration, also on a connection that is open', async () => {
+    const client = await connect('/mcp/common/everything-mcp', { roots: {} });
+    const names = async (): Promise<string[]> => (await client.listTools()).tools.map(({ name }) => name);
+    expect(await names()).toContain('say');
+    const before = await readFile(gateway.configFile, 'utf8');
+    await writeFile(
+      gateway.configFile,
+      before.replace('hello there', 'hello again').replace('rename: say', 'rename: tell'),
+    );
+    await expect.poll(names, { timeout: 15_000 }).toContain('tell');
+    expect(text(await client.callTool({ name: 'tell', arguments: {} }))).toBe('Echo: hello again');
+    await expect(client.callTool({ name: 'say', arguments: {} })).rejects.toThrow('Unknown tool');
+    await writeFile(gateway.configFile, before);
+    await expect.poll(names, { timeout: 15_000 }).toContain('say');
     await client.close();
   });
 

@@ -80,7 +80,7 @@ async function readApi(
   const source = { location: document, headers: own ? headers : {}, dispatcher };
   const read = await loadDocument(source, signal);
   const info = isJsonObject(read['info']) ? read['info'] : {};
-  const operations = readOperations(read, Object.keys(headers));
+  const operations = await readOperations(read, Object.keys(headers));
   if (operations.byName.size === 0) {
     const [first] = operations.problems;
     throw new UnavailableError(

@@ -28,23 +28,32 @@ export function isAddress(location: string): boolean {
  * that it refers to is fetched. Rejects with an `UnavailableError` that says what is wrong with it.
  */
 export async function loadDocument(source: DocumentSource, signal: AbortSignal): Promise<JsonObject> {
-  const text = isAddress(source.location) ? await download(source, signal) : await readLocal(source.location);
-  const written = read(text, source.location);
+  const { location } = source;
+  return isAddress(location) ? readText(await download(source, signal), location) : loadFile(location);
+}
+
+/** Reads a document from a file, as `loadDocument` does. */
+export async function loadFile(file: string): Promise<JsonObject> {
+  return readText(await readLocal(file), file);
+}
+
+function readText(text: string, location: string): JsonObject {
+  const written = read(text, location);
   const { openapi, swagger } = written;
   if (swagger !== '2.0' && !(typeof openapi === 'string' && /^3\.[01]/.test(openapi))) {
     const said = openapi ?? swagger;
     const is = said === undefined ? 'neither "openapi" nor "swagger"' : JSON.stringify(said);
     throw new UnavailableError(
-      `${source.location} is no OpenAPI document of version 3.1, 3.0 or 2.0: it says ${is}`,
+      `${location} is no OpenAPI document of version 3.1, 3.0 or 2.0: it says ${is}`,
     );
   }
   try {
     const upgraded: unknown = upgrade(written, '3.1');
     if (isJsonObject(upgraded)) return upgraded;
   } catch (error) {
-    throw new UnavailableError(`${source.location} cannot be read as OpenAPI (${describeError(error)})`);
+    throw new UnavailableError(`${location} cannot be read as OpenAPI (${describeError(error)})`);
   }
-  throw new UnavailableError(`${source.location} cannot be read as OpenAPI`);
+  throw new UnavailableError(`${location} cannot be read as OpenAPI`);
 }
 
 async function download(

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
 import type { Listed } from '../../registry/entry.ts';
 import { createReader, type Reader } from './schemas.ts';
@@ -43,6 +44,8 @@ const METHODS: readonly Method[] = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH'];
 const MAX_NAME = 64;
 const MAX_OPERATIONS = 2_000;
 const MAX_DESCRIPTION = 4_000;
+/** How long a document may keep everything else waiting. */
+const TURN_MS = 5;
 /** Headers that are the gateway's, the connection's or the credentials', and never a caller's. */
 const RESERVED =
   /^(?:accept|accept-encoding|authorization|connection|content-.*|cookie|expect|forwarded|host|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|user-agent|via|x-forwarded-.*)$/i;
@@ -50,16 +53,25 @@ const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 /**
  * Makes a tool of each operation of a document (OpenAPI 3.1). An operation that cannot be called faithfully is left out
- * and told of in `problems`; so is a second one of a name. `credentials` are the names of headers that are the server's own.
+ * and told of in `problems`; so is a second one of a name. `credentials` are the names of headers that are the server's
+ * own. Calls under way get their turn meanwhile.
  */
-export function readOperations(document: JsonObject, credentials: readonly string[]): Operations {
+export async function readOperations(
+  document: JsonObject,
+  credentials: readonly string[],
+): Promise<Operations> {
   const reader = createReader(document);
   const reserved = new Set(credentials.map((name) => name.toLowerCase()));
   const isFree = (name: string): boolean =>
     HEADER_NAME.test(name) && !RESERVED.test(name) && !reserved.has(name.toLowerCase());
   const byName = new Map<string, Operation>();
   const problems: string[] = [];
+  let began = performance.now();
   for (const [path, item] of Object.entries(isJsonObject(document['paths']) ? document['paths'] : {})) {
+    if (performance.now() - began > TURN_MS) {
+      await nextTurn();
+      began = performance.now();
+    }
     for (const method of METHODS) {
       const place = `${method} ${path}`;
       try {

@@ -15,11 +15,11 @@ export interface Reader {
 }
 
 const MAX_HOPS = 32;
-const MAX_NODES = 2_000;
 const MAX_DESCRIPTION = 2_000;
-/** How deep a schema may be, and how large as text; one that is larger is cut at the next depth. */
-const DEPTHS = [32, 8, 5, 3, 2];
-const MAX_TEXT = 64 * 1024;
+/** How many levels are shown: as many as fit, all alike, so that no part takes the place of the others. */
+const DEPTHS = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
+const MAX_NODES = 1_000;
+const MAX_TEXT = 16 * 1024;
 
 const PLAIN = new Set(
   [
@@ -61,33 +61,46 @@ export function createReader(document: JsonObject): Reader {
     return isJsonObject(at) ? at : {};
   };
   const schema = (node: unknown): JsonObject => {
+    let fitting: JsonObject = {};
     for (const depth of DEPTHS) {
-      const made = createInliner(lookUp, depth)(node, [], 0);
-      if (isJsonObject(made) && JSON.stringify(made).length <= MAX_TEXT) return made;
+      const made = inline(node, lookUp, depth);
+      if (made === undefined || JSON.stringify(made.schema).length > MAX_TEXT) break;
+      fitting = made.schema;
+      if (made.whole) break;
     }
-    return {};
+    return fitting;
   };
   return { resolve, schema };
 }
 
-/** Copies a schema with what it refers to in place of each reference. */
-function createInliner(
+/**
+ * Copies a schema, down to `maxDepth`, with what it refers to in place of each reference; `whole` when nothing had to be
+ * left open for its depth. Undefined when that would take too many nodes.
+ */
+function inline(
+  root: unknown,
   lookUp: (reference: string) => unknown,
   maxDepth: number,
-): (node: unknown, stack: readonly string[], depth: number) => unknown {
-  let left = MAX_NODES;
-  const inline = (node: unknown, stack: readonly string[], depth: number): unknown => {
+): { readonly schema: JsonObject; readonly whole: boolean } | undefined {
+  let nodes = 0;
+  let whole = true;
+  const visit = (node: unknown, stack: readonly string[], depth: number): unknown => {
     if (typeof node === 'boolean') return node;
-    if (!isJsonObject(node) || depth > maxDepth || left-- <= 0) return {};
+    if (!isJsonObject(node)) return {};
+    if (depth > maxDepth) {
+      whole = false;
+      return {};
+    }
+    if (nodes++ > MAX_NODES) return {};
     const { $ref: reference, ...own } = node;
     if (typeof reference !== 'string') return copy(own, stack, depth);
     if (stack.includes(reference)) return {};
     const target = lookUp(reference);
-    if (!isJsonObject(target)) return inline(target, [...stack, reference], depth);
-    return inline({ ...target, ...own }, [...stack, reference], depth);
+    const inner = [...stack, reference];
+    return visit(isJsonObject(target) ? { ...target, ...own } : target, inner, depth);
   };
   const copy = (node: JsonObject, stack: readonly string[], depth: number): JsonObject => {
-    const inner = (value: unknown): unknown => inline(value, stack, depth + 1);
+    const inner = (value: unknown): unknown => visit(value, stack, depth + 1);
     const made: JsonObject = {};
     for (const [key, value] of Object.entries(node)) {
       if (SCHEMAS.has(key)) made[key] = inner(value);
@@ -104,7 +117,8 @@ function createInliner(
     }
     return made;
   };
-  return inline;
+  const schema = visit(root, [], 0);
+  return nodes > MAX_NODES ? undefined : { schema: isJsonObject(schema) ? schema : {}, whole };
 }
 
 function plain(key: string, value: unknown): unknown {

@@ -64,6 +64,11 @@ describe('the language', () => {
     ['env without a command', '{ name: s, url: "https://a.example", env: { A: b } }', 'env'],
     ['a cwd without a command', '{ name: s, url: "https://a.example", cwd: x }', 'cwd'],
     ['headers without a url', '{ name: s, command: x, auth: { type: header, headers: { A: b } } }', 'auth'],
+    [
+      'a protocol where none is spoken',
+      '{ name: s, openapi: a, baseUrl: "https://a.example", protocol: legacy }',
+      'protocol',
+    ],
     ['an API without its base', '{ name: s, openapi: ./api.json }', 'baseUrl'],
     ['a base without an API', '{ name: s, command: x, baseUrl: "https://a.example" }', 'baseUrl'],
     [
