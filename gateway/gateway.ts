@@ -58,6 +58,8 @@ import type {
 import type { Log } from './telemetry/log.ts';
 import { createDispatchers } from './upstream/dispatcher.ts';
 import { describeError } from './upstream/errors.ts';
+import type { Caller } from './upstream/isolation.ts';
+import { readLoginPath } from './upstream/login-path.ts';
 import { startReaper } from './upstream/reaper.ts';
 import { createUpstreams } from './upstream/upstreams.ts';
 
@@ -81,6 +83,8 @@ export interface GatewayDeps {
   readonly references: ReferenceSource;
   /** What servers inherit from, in the part that is safe to hand on. */
   readonly env: NodeJS.ProcessEnv;
+  /** Ask the user's login shell for its `PATH`, for commands that are not found without it. */
+  readonly loginPath?: boolean | undefined;
   /** The Node that stands in for a missing `node`. */
   readonly execPath: string;
   /** The folder of the built web console. */
@@ -111,7 +115,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const decide: Decide = (principal, request) => judge(principal, request);
   const dispatchers = createDispatchers();
   const reaper = startReaper();
-  const launch = { folder: deps.folder, env: deps.env, execPath: deps.execPath, resolve };
+  const launch = {
+    folder: deps.folder,
+    env: deps.env,
+    execPath: deps.execPath,
+    resolve,
+    loginPath: deps.loginPath === true ? readLoginPath(deps.env, reaper) : undefined,
+  };
   const pins = createPins({
     store: deps.configStore,
     now,
@@ -168,8 +178,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const search = createSearch(catalog);
   const views = withDiscovery(createViews(catalog), search);
   const connections = createSessionConnections({ upstreams, catalog, now });
-  const modernSession = (serverId: string, announce: Route['announce']): ModernSession =>
-    createModernSession(serverId, upstreams, announce);
+  const modernSession = (serverId: string, announce: Route['announce'], caller: Caller): ModernSession =>
+    createModernSession(serverId, upstreams, announce, caller);
   const { holds } = identity;
   const sessions = {
     views,

@@ -61,6 +61,7 @@ function commands(): Command {
         "instead of the configuration's listen.port; 0 for any free one",
       ).argParser(port),
     )
+    .option('--login-path', 'find commands on the PATH of your login shell as well')
     .option('--session-token', 'make an administrator token that holds until the gateway stops, and print it')
     .addOption(
       new Option('--log-level <level>', 'how much to log on standard error')

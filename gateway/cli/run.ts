@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly port?: number | undefined;
   readonly ownerToken?: string | undefined;
   readonly sharing?: Sharing;
+  /** Ask the user's login shell for its `PATH`. */
+  readonly loginPath?: boolean | undefined;
   readonly secrets?: Readonly<Record<string, string>>;
   readonly log: Log;
 }
@@ -60,6 +62,7 @@ export async function runGateway(
     references: referenceSource(program, loaded.folder, options.secrets),
     env: program.env,
     execPath: process.execPath,
+    loginPath: options.loginPath,
     consoleFolder: join(program.home, 'dist', 'webview'),
     version: program.version,
     exportBundle: (current) =>

@@ -96,7 +96,9 @@ async function runOrShare(
     } else {
       if (taken !== undefined) throw taken;
       try {
-        const options = { data: dataDir, port, ownerToken, sharing, secrets, log: createLog(start.logLevel) };
+        const log = createLog(start.logLevel);
+        // VS Code started from a desktop lacks what shells add to the PATH.
+        const options = { data: dataDir, port, ownerToken, sharing, secrets, log, loginPath: true };
         return await runGateway(program, loaded, options);
       } catch (error) {
         // Windows that open together find the port free together: the others share what the first starts.

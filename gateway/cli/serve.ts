@@ -11,6 +11,7 @@ export interface ServeOptions {
   readonly data?: string;
   readonly port?: number;
   readonly sessionToken?: boolean;
+  readonly loginPath?: boolean;
   readonly logLevel: LogLevel;
 }
 

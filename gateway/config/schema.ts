@@ -46,6 +46,16 @@ const authSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('header'), headers: z.record(z.string().min(1), z.string()) }),
 ]);
 
+/** When a server's process runs, and who shares it. */
+const processSchema = z.strictObject({
+  start: z.enum(['always', 'on-demand']).optional(),
+  /** `never`, or for how long it may be unused. */
+  idleStop: z
+    .union([z.literal('never'), timeoutSchema], 'write never, or a duration of at most a day: 30s, 15m, 2h')
+    .optional(),
+  isolation: z.enum(['shared', 'session', 'user']).default('shared'),
+});
+
 const timeoutsSchema = z
   .strictObject({ connect: timeoutSchema.default(10_000), call: timeoutSchema.default(60_000) })
   .prefault({});
@@ -77,6 +87,7 @@ export const serverSchema = z
     /** Consent to reach this server on a loopback, private or link-local address. */
     allowPrivateAddress: z.boolean().default(false),
     timeouts: timeoutsSchema,
+    process: processSchema.optional(),
     /** The era to speak; found out by asking the server when `auto`. */
     protocol: z.enum(['auto', 'legacy', 'modern']).default('auto'),
     tools: z.array(toolRuleSchema).default([]),

@@ -6,6 +6,7 @@ interface ServerKeys {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string | undefined;
+  readonly process?: { readonly isolation: string } | undefined;
   readonly openapi?: string | undefined;
   readonly baseUrl?: string | undefined;
   readonly virtual?: readonly unknown[] | undefined;
@@ -21,7 +22,7 @@ export function speaksMcp({ openapi, virtual }: Pick<ServerKeys, 'openapi' | 'vi
 
 /** What does not fit together in the keys of one server. A server is one of: url and command, openapi, virtual. */
 export function kindIssues(server: ServerKeys): { readonly key: string; readonly message: string }[] {
-  const { url, command, args, env, cwd, auth, transport, virtual, openapi, baseUrl } = server;
+  const { url, command, args, env, cwd, auth, transport, virtual, openapi, baseUrl, process } = server;
   const issues: { key: string; message: string }[] = [];
   const issue = (wrong: boolean, key: string, message: string): void => {
     if (wrong) issues.push({ key, message });
@@ -51,6 +52,12 @@ export function kindIssues(server: ServerKeys): { readonly key: string; readonly
   issue(command === undefined && args.length > 0, 'args', 'args need a command');
   issue(command === undefined && Object.keys(env).length > 0, 'env', 'env needs a command');
   issue(command === undefined && cwd !== undefined, 'cwd', 'cwd needs a command');
+  issue(command === undefined && process !== undefined, 'process', 'process needs a command');
+  issue(
+    url !== undefined && (process?.isolation ?? 'shared') !== 'shared',
+    'process',
+    'a server that listens on its own address has one process: isolation must be shared',
+  );
   issue(url === undefined && transport !== undefined, 'transport', 'transport needs a url');
   const authless = url === undefined && !api && auth.type === 'header';
   issue(authless, 'auth', 'header auth needs a url or openapi');

@@ -12,6 +12,7 @@ import type {
 import type { Principal } from '../identity/principal.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import { eraOf } from '../upstream/connection.ts';
+import type { Caller } from '../upstream/isolation.ts';
 import { CODES, type Incoming, type RequestId, type RpcError, resultText, errorText } from './jsonrpc.ts';
 import { LISTS, progressToken, takeAim, withoutProgressToken, type Aim } from './aim.ts';
 import type { ListMethod, Views } from './scope.ts';
@@ -49,7 +50,7 @@ export function createDispatch(deps: {
   readonly pipeline: Pipeline;
   readonly connections: SessionConnections;
   /** What a session sets at a modern server; `announce` takes what the server announces to it. */
-  readonly modernSession: (serverId: string, announce: Route['announce']) => ModernSession;
+  readonly modernSession: (serverId: string, announce: Route['announce'], caller: Caller) => ModernSession;
   /** Whether a principal's token is still valid. */
   readonly holds: (principal: Principal) => boolean;
 }): Dispatch {
@@ -80,9 +81,13 @@ export function createDispatch(deps: {
     const id = `${scope.group}:${scope.server}`;
     if (eraOf(catalog.entry(id)?.status.protocolVersion) === 'legacy') return undefined;
     const { permitted, route } = reached(session);
-    session.modern ??= deps.modernSession(id, (method, params) => {
-      if (permitted()) route.announce(method, params);
-    });
+    session.modern ??= deps.modernSession(
+      id,
+      (method, params) => {
+        if (permitted()) route.announce(method, params);
+      },
+      { subject: session.principal.subject, session: session.id },
+    );
     return session.modern;
   };
   const logs = (serverId: string): boolean =>
@@ -165,6 +170,7 @@ async function callThrough(
     traceId,
     source: 'mcp',
     principal: session.principal,
+    session: session.id,
     target: aim.target,
     params: withoutProgressToken(aim.params),
     signal: cancel.signal,

@@ -4,6 +4,7 @@ import type { Connection } from '../upstream/connection.ts';
 import { JsonRpcError } from '../upstream/errors.ts';
 import type { ServerMessages } from '../upstream/server-messages.ts';
 import { subscribe } from '../upstream/subscription.ts';
+import type { Caller } from '../upstream/isolation.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { CODES } from './jsonrpc.ts';
 import type { Route } from './relay.ts';
@@ -35,18 +36,19 @@ const LEVELS: ReadonlySet<unknown> = new Set([
 const MAX_SUBSCRIPTIONS = 1_000;
 const UPDATED = 'notifications/resources/updated';
 
-/** `announce` takes the changes of the resources that the session subscribes to. */
+/** `announce` takes the changes of the resources that the session subscribes to; `caller` is whose calls it carries. */
 export function createModernSession(
   serverId: string,
   upstreams: Upstreams,
   announce: Route['announce'],
+  caller?: Caller,
 ): ModernSession {
   const uris = new Set<string>();
   let level = DEFAULT_LEVEL;
   let listening: AbortController | undefined;
 
   const request: Connection['request'] = async (method, params, options) =>
-    (await upstreams.connected(serverId)).request(method, params, options);
+    (await upstreams.connected(serverId, caller)).request(method, params, options);
   /** Listens to all that is subscribed to by now, and gives up what was listened to before when that has begun. */
   const listen = (signal: AbortSignal): Promise<void> => {
     const former = listening;
@@ -113,7 +115,7 @@ export function createModernSession(
         offered: () => undefined,
         waiting: () => false,
         ready: () => {
-          const ready = upstreams.connected(serverId);
+          const ready = upstreams.connected(serverId, caller);
           return ready instanceof Promise ? ready.then(over) : over(ready);
         },
       };

@@ -62,6 +62,8 @@ export interface Call {
   readonly runId?: string;
   readonly source: CallSource;
   readonly principal: Principal | undefined;
+  /** The MCP session it came in, by id; a server's processes may be kept apart by it. */
+  readonly session?: string;
   readonly target: CallTarget;
   /** The MCP method, where the kind of target has more than one. */
   readonly method?: 'resources/subscribe' | 'resources/unsubscribe';

@@ -6,6 +6,7 @@ import { toSent } from '../registry/shape.ts';
 import { quarantineReason } from '../registry/pins.ts';
 import type { ActivityStore } from '../storage/contracts.ts';
 import { describeError, JsonRpcError, UnavailableError } from '../upstream/errors.ts';
+import type { Caller } from '../upstream/isolation.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { ArgumentValidator } from './arguments.ts';
 import type { Call, Next, Outcome, Refusal, RefusalReason, Requests, Stage } from './call.ts';
@@ -142,7 +143,7 @@ export function upstreamStage(upstreams: Upstreams, catalog: Catalog, judges: re
       const way = wayOf(call, catalog);
       if (way === undefined) return await gone(call);
       const { own, signal } = call;
-      const ready = own === undefined ? upstreams.connected(way.serverId) : own.ready();
+      const ready = own === undefined ? upstreams.connected(way.serverId, callerOf(call)) : own.ready();
       if (!(ready instanceof Promise)) return await send(ready, call, way);
       const connection = await withSignal(ready, signal);
       const last: Next = (judged) => {
@@ -157,6 +158,10 @@ export function upstreamStage(upstreams: Upstreams, catalog: Catalog, judges: re
       call.facts.upstreamMs += performance.now() - began;
     }
   };
+}
+
+function callerOf({ principal, session }: Call): Caller | undefined {
+  return principal && { subject: principal.subject, session };
 }
 
 async function send(connection: Requests, call: Call, { params }: Way): Promise<Outcome> {

@@ -56,6 +56,19 @@ export interface LaunchContext {
   /** The Node that runs the gateway; stands in where a machine has no `node` of its own, as under VS Code. */
   readonly execPath: string;
   readonly resolve: (text: string) => string;
+  /** The `PATH` of the user's login shell, asked for where a command is not found without it. */
+  readonly loginPath?: Promise<string | undefined> | undefined;
+}
+
+/** Builds the launch, with the `PATH` of the login shell where its command is not found on the gateway's own. */
+export async function prepareLaunch(config: ServerConfig, context: LaunchContext): Promise<Launch> {
+  const launch = buildLaunch(config, context);
+  const { PATH = '' } = launch.env;
+  if (context.loginPath === undefined || 'PATH' in config.env) return launch;
+  if (launch.command.includes('/') || onPath(launch.command, PATH)) return launch;
+  const loginPath = await context.loginPath;
+  if (loginPath === undefined) return launch;
+  return buildLaunch(config, { ...context, env: { ...context.env, PATH: joinPaths(loginPath, PATH) } });
 }
 
 /** Builds the launch of a server with a `command`. Throws a `ReferenceError` for a reference without a value. */
@@ -94,4 +107,11 @@ function onPath(command: string, path: string): boolean {
       }
     }),
   );
+}
+
+/** Both paths as one, the first one's folders first. */
+function joinPaths(first: string, second: string): string {
+  return [...new Set([...first.split(delimiter), ...second.split(delimiter)])]
+    .filter((folder) => folder !== '')
+    .join(delimiter);
 }

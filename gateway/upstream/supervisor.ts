@@ -3,6 +3,8 @@ import type { Log } from '../telemetry/log.ts';
 import type { Connection, ConnectionEvents } from './connection.ts';
 import { discover, NOTHING, type Discovery } from './discover.ts';
 import { describeError, UnavailableError } from './errors.ts';
+import { createRestarts, type RestartBudget, type Restarts } from './restarts.ts';
+import { createUsage, type Usage } from './usage.ts';
 
 export interface SupervisorDeps {
   /** Opens a connection; the signal bounds the start and the handshake. */
@@ -16,10 +18,15 @@ export interface SupervisorDeps {
   readonly record: (discovery: Discovery, instructions: string | undefined) => Promise<void>;
   /** Called when the server has listed all that it offers. */
   readonly onListed?: (known: KnownServer) => void;
+  /** Started by the first call that needs it, or to be listed when nothing is known of it; else by `start`. */
+  readonly onDemand?: boolean;
+  /** It is stopped when it was not used for so long, and started again by the next call. */
+  readonly idleStopMs?: number | undefined;
+  /** How often it is started again by itself; without it there is no end to it. */
+  readonly restarts?: RestartBudget | undefined;
 }
 
 const STDERR_LINES = 20;
-const BACKOFF_MS = { first: 1_000, most: 60_000 } as const;
 /** The pauses start over after a connection that lasted this long. */
 const STEADY_MS = 60_000;
 /** A server that failed is not asked again sooner than this, however many calls come. */
@@ -29,10 +36,13 @@ const LIST_TIMEOUT_MS = 30_000;
 const MIN_FRESH_MS = 30_000;
 /** Servers often announce several changes at once. */
 const RELIST_DELAY_MS = 50;
+/** A server that could not be listed whole is listed again after pauses that grow. */
+const MEND_MS = { first: 5_000, most: 5 * 60_000 } as const;
 
 /**
  * Keeps one server connected: starts it, lists what it offers, starts it again with growing pauses when it is
- * lost, and knows its state in words. What was listed stays known while the server is away.
+ * lost until its budget of restarts is spent, stops it when nobody uses it, and knows its state in words. What was
+ * listed stays known while the server is away.
  */
 export class Supervisor {
   status: ServerStatus;
@@ -44,21 +54,36 @@ export class Supervisor {
   private listing: Promise<void> = Promise.resolve();
   /** Part of every status, and changed in place: a line of a server's chatter is no change of the registry. */
   private readonly stderrTail: string[] = [];
-  private failures = 0;
+  private readonly restarts: Restarts;
+  private readonly usage: Usage = createUsage();
+  /** The end of a process that nobody used; the next start waits for it. */
+  private resting: Promise<void> | undefined;
+  private mends = 0;
   private lastAttempt = 0;
   private staleAt = Infinity;
   private connectedAt = 0;
   private retryTimer: NodeJS.Timeout | undefined;
   private relistTimer: NodeJS.Timeout | undefined;
+  private idleTimer: NodeJS.Timeout | undefined;
 
   constructor(deps: SupervisorDeps) {
     this.deps = deps;
+    this.restarts = createRestarts(deps.restarts);
     this.status = { state: 'configured', stderrTail: this.stderrTail, declared: {} };
     if (deps.known !== undefined) this.recall(deps.known);
   }
 
-  /** Starts the server in the background; a failure shows in `status` and is tried again. */
+  /**
+   * Starts the server in the background; a failure shows in `status` and is tried again. One that is started on
+   * demand and known from an earlier run is only declared to be at rest.
+   */
   start(): Promise<void> {
+    if (this.deps.onDemand !== true || this.status.listedAt === undefined) return this.startNow();
+    this.change({ state: 'stopped' });
+    return Promise.resolve();
+  }
+
+  private startNow(): Promise<void> {
     return this.connect().then(
       () => undefined,
       () => undefined,
@@ -72,6 +97,7 @@ export class Supervisor {
     if (Date.now() - this.lastAttempt < RETRY_FLOOR_MS) {
       return Promise.reject(new UnavailableError(this.status.lastError ?? 'the server is not running'));
     }
+    this.restarts.asked();
     return this.connect();
   }
 
@@ -82,12 +108,18 @@ export class Supervisor {
     void this.list(this.connection);
   }
 
+  /** A further connection to the same server, whose requests count as use of it. */
+  counted(connection: Connection): Connection {
+    return this.usage.counted(connection);
+  }
+
   /** Lists again what the server offers, or starts it if it is not running. */
   async refresh(): Promise<void> {
     if (this.connection) await this.list(this.connection);
     else if (!this.stopping.signal.aborted) {
       this.lastAttempt = 0;
-      await this.start();
+      this.restarts.asked();
+      await this.startNow();
     }
   }
 
@@ -96,8 +128,10 @@ export class Supervisor {
     this.stopping.abort(new UnavailableError('the gateway is stopping'));
     clearTimeout(this.retryTimer);
     clearTimeout(this.relistTimer);
+    clearTimeout(this.idleTimer);
     await this.attempt?.catch(() => undefined);
     await this.connection?.close();
+    await this.resting;
     this.connection = undefined;
     this.change({ state: 'stopped' });
   }
@@ -119,6 +153,7 @@ export class Supervisor {
     this.change({ state: 'starting' });
     const timeout = AbortSignal.timeout(this.deps.connectTimeoutMs);
     const signal = AbortSignal.any([timeout, this.stopping.signal]);
+    if (this.resting !== undefined) await this.resting;
     let connection: Connection | undefined;
     let gone: string | undefined;
     const onLost = (reason: string): void => {
@@ -126,7 +161,7 @@ export class Supervisor {
       if (connection !== undefined && this.connection === connection) this.lost(reason);
     };
     try {
-      connection = await this.deps.connect(this.events(onLost), signal);
+      connection = this.usage.counted(await this.deps.connect(this.events(onLost), signal));
       if (gone !== undefined) throw new UnavailableError(gone);
     } catch (error) {
       const reason = timeout.aborted
@@ -140,7 +175,26 @@ export class Supervisor {
     const { lastError: _cleared, instructions: _former, ...rest } = this.status;
     this.status = { ...rest, ...saidOf(connection) };
     await this.list(connection);
+    this.usage.touch();
+    this.restWhenIdle(connection);
     return connection;
+  }
+
+  /** Stops the process once nobody has used it for long enough. */
+  private restWhenIdle(connection: Connection): void {
+    const { idleStopMs } = this.deps;
+    clearTimeout(this.idleTimer);
+    if (idleStopMs === undefined || this.connection !== connection) return;
+    const left = idleStopMs - this.usage.idleMs();
+    if (left > 0) {
+      this.idleTimer = setTimeout(() => this.restWhenIdle(connection), left).unref();
+      return;
+    }
+    this.connection = undefined;
+    clearTimeout(this.relistTimer);
+    this.resting = connection.close().finally(() => (this.resting = undefined));
+    this.lastAttempt = 0;
+    this.change({ state: 'stopped' });
   }
 
   private events(onLost: (reason: string) => void): ConnectionEvents {
@@ -159,11 +213,11 @@ export class Supervisor {
     };
   }
 
-  private relist(): void {
+  private relist(delayMs = RELIST_DELAY_MS): void {
     clearTimeout(this.relistTimer);
     this.relistTimer = setTimeout(() => {
       if (this.connection) void this.list(this.connection);
-    }, RELIST_DELAY_MS);
+    }, delayMs).unref();
   }
 
   /** One at a time, so that an older answer never replaces a newer one. */
@@ -190,9 +244,13 @@ export class Supervisor {
       const { shyAt } = connection.handshake;
       this.deps.onListed?.({ ...saidOf(connection), listedAt, capabilities, ...(shyAt && { shyAt }) });
     }
-    this.change(
-      problems.length === 0 ? { state: 'ready' } : { state: 'degraded', lastError: problems.join('; ') },
-    );
+    if (problems.length === 0) {
+      this.mends = 0;
+      this.change({ state: 'ready' });
+      return;
+    }
+    this.relist(Math.min(MEND_MS.first * 2 ** this.mends++, MEND_MS.most));
+    this.change({ state: 'degraded', lastError: problems.join('; ') });
   }
 
   private isCurrent(connection: Connection): boolean {
@@ -208,14 +266,20 @@ export class Supervisor {
   }
 
   private lost(reason: string): void {
-    if (this.connection !== undefined && Date.now() - this.connectedAt > STEADY_MS) this.failures = 0;
+    if (this.connection !== undefined && Date.now() - this.connectedAt > STEADY_MS) this.restarts.steady();
     this.connection = undefined;
+    clearTimeout(this.idleTimer);
     if (this.stopping.signal.aborted) return;
-    this.change({ state: 'failed', lastError: reason });
-    this.deps.log.warn({ reason }, 'server is not available');
-    const pause = Math.min(BACKOFF_MS.first * 2 ** this.failures++, BACKOFF_MS.most);
+    const pause = this.restarts.next();
+    const { restarts } = this.deps;
+    const spent =
+      restarts && pause === undefined
+        ? `; given up after ${restarts.most} restarts within ${restarts.withinMs / 60_000} minutes, until it is called or refreshed`
+        : '';
+    this.change({ state: 'failed', lastError: reason + spent });
+    this.deps.log.warn({ reason: reason + spent }, 'server is not available');
     clearTimeout(this.retryTimer);
-    this.retryTimer = setTimeout(() => void this.start(), pause * (0.8 + Math.random() * 0.4)).unref();
+    if (pause !== undefined) this.retryTimer = setTimeout(() => void this.startNow(), pause).unref();
   }
 
   private change(change: Partial<ServerStatus> & Pick<ServerStatus, 'state'>): void {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { Config, ServerConfig } from '../config/schema.ts';
 import type { JsonObject } from '../contract/json.ts';
 import type { Capabilities, ServerStatus } from '../registry/entry.ts';
@@ -6,21 +5,14 @@ import type { Pinned } from '../registry/pin.ts';
 import { pinnedOf, type Pins } from '../registry/pins.ts';
 import type { CatalogStore } from '../storage/contracts.ts';
 import type { Log } from '../telemetry/log.ts';
+import { connectServer, connectSession, type ConnectDeps } from './connect.ts';
 import type { ClientDescription, Connection, ConnectionEvents, Handshake } from './connection.ts';
 import { discover, type Discovery } from './discover.ts';
-import type { Dispatchers } from './dispatcher.ts';
 import { UnavailableError } from './errors.ts';
-import { buildLaunch, type LaunchContext } from './launch.ts';
-import type { Approach } from './negotiation.ts';
-import { connectOwnedHttp, type Connect } from './owned-http.ts';
-import { connectOpenapi } from './openapi/connect.ts';
-import { isAddress } from './openapi/document.ts';
+import { createIsolated, type Caller } from './isolation.ts';
 import { createOwned } from './owned.ts';
-import type { Reaper } from './reaper.ts';
-import { connectSse } from './sse.ts';
-import { connectStdio } from './stdio.ts';
-import { connectHttp, type HttpDeps } from './streamable-http.ts';
-import { Supervisor } from './supervisor.ts';
+import { PROCESS_RESTARTS } from './restarts.ts';
+import { Supervisor, type SupervisorDeps } from './supervisor.ts';
 
 /** All connections to MCP servers, by server id (`group:server`). */
 export interface Upstreams {
@@ -32,8 +24,11 @@ export interface Upstreams {
    */
   apply(config: Config): void;
   snapshot(serverId: string): { readonly status: ServerStatus; readonly capabilities: Capabilities };
-  /** Rejects with an `UnavailableError` that says why, also for a server that is disabled or unknown. */
-  connected(serverId: string): Promise<Connection> | Connection;
+  /**
+   * The connection for calls of `caller`: the one that all share, unless the server's processes are kept apart.
+   * Rejects with an `UnavailableError` that says why, also for a server that is disabled or unknown.
+   */
+  connected(serverId: string, caller?: Caller): Promise<Connection> | Connection;
   /**
    * Opens a further connection that its caller owns, with the given client capabilities: a process of its own
    * over stdio, a session of its own over HTTP. Rejects with an `UnavailableError` that says why.
@@ -77,12 +72,8 @@ export interface Probed extends Discovery {
   readonly handshake: Handshake;
 }
 
-export interface UpstreamsDeps {
+export interface UpstreamsDeps extends ConnectDeps {
   readonly config: Config;
-  readonly launch: LaunchContext;
-  readonly dispatchers: Dispatchers;
-  readonly reaper: Reaper;
-  readonly gatewayVersion: string;
   /** What servers listed before this run, and where what they list is kept for the next. */
   readonly catalogStore: CatalogStore;
   readonly pins: Pick<Pins, 'record' | 'knows'>;
@@ -137,9 +128,8 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       changed();
     },
     snapshot: (id) => registered.get(id)?.supervisor ?? DISABLED,
-    connected: (id) =>
-      registered.get(id)?.supervisor.connected() ??
-      Promise.reject(new UnavailableError('the server is disabled')),
+    connected: (id, caller) =>
+      registered.get(id)?.connected(caller) ?? Promise.reject(new UnavailableError('the server is disabled')),
     open: (id, capabilities, events) =>
       registered.get(id)?.open(capabilities, events) ??
       Promise.reject(new UnavailableError('the server is disabled')),
@@ -176,6 +166,7 @@ interface Registration {
 /** A server that is to run, and its connections. */
 interface Registered extends Registration {
   readonly supervisor: Supervisor;
+  connected(caller: Caller | undefined): Promise<Connection> | Connection;
   open(
     capabilities: JsonObject,
     events: Omit<ConnectionEvents, 'onStderr' | 'onWarning'>,
@@ -201,23 +192,36 @@ function register(
     version: deps.gatewayVersion,
     capabilities,
   });
-  const supervisor = new Supervisor({
-    connect: async (events, signal) => {
+  const supervised = {
+    ...supervision(server),
+    connect: async (events: ConnectionEvents, signal: AbortSignal) => {
       await former;
-      return connect(server, deps, { approach, client: clientWith({}), events, signal });
+      return connectServer(server, deps, { approach, client: clientWith({}), events, signal });
     },
     connectTimeoutMs: server.timeouts.connect,
     log,
+    record: ({ capabilities, listed }: Discovery, text: string | undefined) =>
+      deps.pins.record(pinned(), { clientCapabilities: {}, capabilities, listed, instructions: { text } }),
+  };
+  const supervisor = new Supervisor({
+    ...supervised,
     onChange,
     known,
-    record: ({ capabilities, listed }, text) =>
-      deps.pins.record(pinned(), { clientCapabilities: {}, capabilities, listed, instructions: { text } }),
     onListed: (listed) => deps.catalogStore.keep(id, fingerprint, listed),
   });
+  const { isolation = 'shared' } = server.process ?? {};
+  const isolated =
+    isolation === 'shared'
+      ? undefined
+      : createIsolated(isolation, (onOwnChange) => {
+          const own: Supervisor = new Supervisor({ ...supervised, onChange: () => onOwnChange(own) });
+          return own;
+        });
   return {
     server,
     pinned,
     supervisor,
+    connected: (caller) => isolated?.connected(caller) ?? supervisor.connected(),
     open: async (capabilities, events) => {
       // Of a server that listens on its own address there is one process, and the supervisor owns it.
       if (server.url !== undefined && server.command !== undefined) await supervisor.connected();
@@ -226,16 +230,32 @@ function register(
         onStderr: (line: string): void => log.debug({ line }, 'stderr'),
         onWarning: (words: string): void => log.warn(words),
       };
-      return owned.open({ ...events, ...told }, server.timeouts.connect, (tracked, signal) => {
+      return owned.open({ ...events, ...told }, server.timeouts.connect, async (tracked, signal) => {
         const attempt = { approach, client, events: tracked, signal };
         return server.url === undefined
-          ? connect(server, deps, attempt)
-          : overHttp(server)(httpDeps(server, server.url, deps, attempt));
+          ? connectServer(server, deps, attempt)
+          : supervisor.counted(await connectSession(server, server.url, deps, attempt));
       });
     },
     retire: async () => {
-      await Promise.all([owned.close(), supervisor.stop()]);
+      await Promise.all([owned.close(), isolated?.stop(), supervisor.stop()]);
     },
+  };
+}
+
+const IDLE_STOP_MS = 10 * 60_000;
+
+/** How a server's process is kept; one that is not ours is only connected to. */
+function supervision({
+  command,
+  process: own = { isolation: 'shared' },
+}: ServerConfig): Pick<SupervisorDeps, 'onDemand' | 'idleStopMs' | 'restarts'> {
+  if (command === undefined) return {};
+  const { start, idleStop = start === 'always' ? 'never' : IDLE_STOP_MS } = own;
+  return {
+    onDemand: start === 'on-demand',
+    idleStopMs: idleStop === 'never' ? undefined : idleStop,
+    restarts: PROCESS_RESTARTS,
   };
 }
 
@@ -263,7 +283,7 @@ async function probe(server: ServerConfig, deps: UpstreamsDeps, by: ProbeOptions
   const { resolve, onStderr, signal } = by;
   let lost: string | undefined;
   const connecting = AbortSignal.any([signal, AbortSignal.timeout(server.timeouts.connect)]);
-  const connection = await connect(
+  const connection = await connectServer(
     server,
     { ...deps, launch: { ...deps.launch, resolve } },
     {
@@ -286,58 +306,4 @@ async function probe(server: ServerConfig, deps: UpstreamsDeps, by: ProbeOptions
   } finally {
     await connection.close();
   }
-}
-
-interface Attempt {
-  readonly approach: Approach;
-  readonly client: ClientDescription;
-  readonly events: ConnectionEvents;
-  readonly signal: AbortSignal;
-}
-
-async function connect(server: ServerConfig, deps: UpstreamsDeps, attempt: Attempt): Promise<Connection> {
-  const { reaper, launch } = deps;
-  if (server.openapi !== undefined) return overOpenapi(server, server.openapi, deps, attempt);
-  if (server.url === undefined) {
-    return connectStdio({ ...attempt, reaper, launch: buildLaunch(server, launch) });
-  }
-  const http = httpDeps(server, server.url, deps, attempt);
-  return server.command === undefined
-    ? overHttp(server)(http)
-    : connectOwnedHttp({ ...http, reaper, launch: buildLaunch(server, launch), connect: overHttp(server) });
-}
-
-function overHttp({ transport }: ServerConfig): Connect {
-  return transport === 'sse' ? connectSse : connectHttp;
-}
-
-function overOpenapi(
-  server: ServerConfig,
-  document: string,
-  deps: UpstreamsDeps,
-  { signal }: Attempt,
-): Promise<Connection> {
-  return connectOpenapi({
-    document: isAddress(document) ? document : resolve(deps.launch.folder, document),
-    baseUrl: new URL(server.baseUrl ?? ''),
-    headers: headersOf(server, deps),
-    dispatcher: deps.dispatchers.for(server.allowPrivateAddress),
-    version: deps.gatewayVersion,
-    signal,
-  });
-}
-
-function httpDeps(server: ServerConfig, url: string, deps: UpstreamsDeps, attempt: Attempt): HttpDeps {
-  return {
-    ...attempt,
-    url: new URL(url),
-    headers: headersOf(server, deps),
-    dispatcher: deps.dispatchers.for(server.allowPrivateAddress),
-  };
-}
-
-/** The headers of a server's credentials, references resolved. */
-function headersOf({ auth }: ServerConfig, { launch }: UpstreamsDeps): Record<string, string> {
-  const headers = auth.type === 'header' ? auth.headers : {};
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, launch.resolve(value)]));
 }

@@ -1,3 +1,4 @@
+import type { Caller as UpstreamCaller } from '../../upstream/isolation.ts';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
 import type { Principal } from '../../identity/principal.ts';
@@ -57,7 +58,11 @@ export interface ModernDispatchDeps {
   readonly catalog: Catalog;
   readonly pipeline: Pipeline;
   /** The shared connection to a modern server, with what the server says on the way. */
-  readonly modernSession: (serverId: string, announce: Route['announce']) => ModernSession;
+  readonly modernSession: (
+    serverId: string,
+    announce: Route['announce'],
+    caller: UpstreamCaller,
+  ) => ModernSession;
   readonly pool: ConnectionPool;
   readonly parking: Parking;
   readonly states: RequestStates;
@@ -198,7 +203,7 @@ function talkFor(
   deps: ModernDispatchDeps,
   { target }: Aim,
   owner: Owner | undefined,
-  { request: { envelope } }: ModernExchange,
+  { request: { envelope }, principal }: ModernExchange,
   logs: Leg['notify'],
   resumed: ParkedCall | undefined,
 ): Talk | undefined {
@@ -208,7 +213,7 @@ function talkFor(
   }
   const version = deps.catalog.entry(target.serverId)?.status.protocolVersion;
   if (envelope.logLevel === undefined || eraOf(version) === 'legacy') return undefined;
-  const own = deps.modernSession(target.serverId, () => undefined).during(routeTo(logs));
+  const own = deps.modernSession(target.serverId, () => undefined, principal).during(routeTo(logs));
   return { own, parked: () => undefined };
 }
 

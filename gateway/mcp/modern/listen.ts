@@ -1,3 +1,4 @@
+import type { Caller as UpstreamCaller } from '../../upstream/isolation.ts';
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
 import type { Call, OwnConnection, Pipeline } from '../../pipeline/call.ts';
 import type { Catalog } from '../../registry/catalog.ts';
@@ -40,7 +41,11 @@ export interface ListenDeps {
   readonly ownerOf: OwnerOf;
   readonly payloads: (view: View) => Payloads;
   /** The shared connection to a modern server, with what it announces. */
-  readonly modernSession: (serverId: string, announce: Route['announce']) => ModernSession;
+  readonly modernSession: (
+    serverId: string,
+    announce: Route['announce'],
+    caller: UpstreamCaller,
+  ) => ModernSession;
   readonly holds: (principal: Caller['principal']) => boolean;
 }
 
@@ -244,7 +249,7 @@ function wayTo(
   const capabilities = ownServer(exchange) === serverId ? exchange.request.envelope.clientCapabilities : {};
   const owner = deps.ownerOf(exchange, serverId, capabilities);
   if (owner === undefined) {
-    const session = deps.modernSession(serverId, announce);
+    const session = deps.modernSession(serverId, announce, exchange.principal);
     return { own: session.during(NOWHERE), subscribed: () => () => undefined, stop: session.close };
   }
   const pooled = deps.pool.first(owner);
