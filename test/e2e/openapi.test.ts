@@ -1,6 +1,10 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  Client as ModernClient,
+  StreamableHTTPClientTransport as ModernTransport,
+} from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
@@ -175,6 +179,23 @@ describe('an HTTP API as a server', () => {
     const result = await client.callTool({ name: 'getPet', arguments: { petId: 'rex' } });
     expect(result.structuredContent).toMatchObject({ name: 'Rex' });
     await client.close();
+  });
+
+  it('is the same for a client of MCP 2026-07-28, by itself and in a virtual server', async () => {
+    for (const path of ['/mcp/apis/file', '/mcp/team/mixed']) {
+      const client = new ModernClient(
+        { name: 'test', version: '2' },
+        { versionNegotiation: { mode: 'auto' }, capabilities: { elicitation: {} } },
+      );
+      const headers = { authorization: `Bearer ${gateway.token}` };
+      await client.connect(
+        new ModernTransport(new URL(gateway.address + path), { requestInit: { headers } }),
+      );
+      expect((await client.listTools()).tools.map(({ name }) => name)).toContain('getPet');
+      const result = await client.callTool({ name: 'getPet', arguments: { petId: 'rex' } });
+      expect(result.structuredContent).toMatchObject({ name: 'Rex' });
+      await client.close();
+    }
   });
 
   it('shows in the registry what is wrong with its document, and keeps what it knew of it', async () => {
