@@ -12,5 +12,9 @@ export const COMMANDS = {
   exportConfiguration: 'toolgate.exportConfiguration',
   setSecret: 'toolgate.setSecret',
   deleteSecret: 'toolgate.deleteSecret',
+  reviewChange: 'toolgate.reviewChange',
+  acceptChange: 'toolgate.acceptChange',
+  rejectChange: 'toolgate.rejectChange',
+  acceptAllChanges: 'toolgate.acceptAllChanges',
   showMenu: 'toolgate.showMenu',
 } as const;

@@ -3,6 +3,7 @@ import { COMMANDS } from './commandIds.ts';
 import { exportConfiguration } from './exportCommand.ts';
 import type { GatewayClient } from './gatewayClient.ts';
 import type { GatewayController } from './gatewayController.ts';
+import { acceptAllChanges, decideOnChange, reviewChange } from './pinReview.ts';
 import type { PlaygroundPanel } from './playgroundPanel.ts';
 import type { RegistryFeed } from './registryFeed.ts';
 import { deleteSecret, setSecret } from './secretCommands.ts';
@@ -48,6 +49,10 @@ export function registerCommands(deps: CommandDeps): vscode.Disposable {
       exportConfiguration(running(controller), folder instanceof vscode.Uri ? folder : undefined),
     [COMMANDS.setSecret]: () => setSecret(vault),
     [COMMANDS.deleteSecret]: () => deleteSecret(vault),
+    [COMMANDS.reviewChange]: (change) => reviewChange(deps, change),
+    [COMMANDS.acceptChange]: (change) => decideOnChange(deps, 'accept', change),
+    [COMMANDS.rejectChange]: (change) => decideOnChange(deps, 'reject', change),
+    [COMMANDS.acceptAllChanges]: (server) => acceptAllChanges(deps, server),
     [COMMANDS.showMenu]: () => showMenu(controller),
   };
   const registrations = Object.entries(handlers).map(([id, handler]) =>

@@ -4,6 +4,8 @@ import { registerCommands } from './commands.ts';
 import { noticeFailures } from './failureNotice.ts';
 import { GatewayController } from './gatewayController.ts';
 import { provideMcpServer } from './mcpProvider.ts';
+import { providePinDocuments } from './pinDocuments.ts';
+import { noticeQuarantine } from './pinReview.ts';
 import { PlaygroundHost } from './playgroundHost.ts';
 import { PlaygroundPanel } from './playgroundPanel.ts';
 import { RegistryFeed } from './registryFeed.ts';
@@ -42,6 +44,8 @@ export function activate(context: vscode.ExtensionContext): ExtensionInternals |
     showStatusBarItem(controller, feed),
     provideMcpServer(controller, feed, vault),
     noticeFailures(controller),
+    providePinDocuments(controller),
+    noticeQuarantine({ feed }),
     registerCommands({ controller, feed, vault, panel, log }),
   );
   if (readSettings().autoStart) controller.start();

@@ -1,3 +1,4 @@
+import type { ReviewSummary } from '../gateway/contract/pins.ts';
 import type {
   GroupView,
   PromptView,
@@ -19,6 +20,12 @@ export type RegistryNode =
       readonly server: ServerView;
       readonly severity: 'error' | 'warning';
       readonly text: string;
+    }
+  | { readonly kind: 'review'; readonly server: ServerView }
+  | {
+      readonly kind: 'change';
+      readonly server: ServerView;
+      readonly change: ReviewSummary['changes'][number];
     }
   | { readonly kind: 'tools'; readonly server: ServerView }
   | { readonly kind: 'resources'; readonly server: ServerView }
@@ -48,6 +55,12 @@ export function childNodes(node: RegistryNode, words: (node: RegistryNode) => st
       return node.group.servers.map((server) => ({ kind: 'server', server }));
     case 'server':
       return serverChildren(node.server);
+    case 'review':
+      return (node.server.review?.changes ?? []).map((change) => ({
+        kind: 'change',
+        server: node.server,
+        change,
+      }));
     case 'tools':
       return node.server.tools.map((tool) => ({ kind: 'tool', server: node.server, tool }));
     case 'resources':
@@ -65,10 +78,21 @@ function serverChildren(server: ServerView): RegistryNode[] {
     children.push({ kind: 'notice', server, severity: 'error', text: server.lastError });
   }
   for (const text of server.warnings) children.push({ kind: 'notice', server, severity: 'warning', text });
+  if (server.review !== undefined) children.push({ kind: 'review', server });
   if (server.tools.length > 0) children.push({ kind: 'tools', server });
   if (server.resources.length > 0) children.push({ kind: 'resources', server });
   if (server.prompts.length > 0) children.push({ kind: 'prompts', server });
   return children;
+}
+
+/** Whether a command was given a node of the tree. */
+export function isRegistryNode(argument: unknown): argument is RegistryNode {
+  return typeof argument === 'object' && argument !== null && 'kind' in argument;
+}
+
+/** How many changes of a registry nobody has decided on. */
+export function countWaiting(registry: RegistryView): number {
+  return allServers(registry).reduce((count, { review }) => count + (review?.waiting ?? 0), 0);
 }
 
 /** The servers of all groups. */

@@ -1,10 +1,13 @@
 import * as vscode from 'vscode';
 import type { ServerView, ToolView } from '../gateway/contract/registry.ts';
+import { changeWords, visible } from '../gateway/contract/pin-text.ts';
+import { COMMANDS } from './commandIds.ts';
 import type { GatewayController } from './gatewayController.ts';
 import type { RegistryFeed } from './registryFeed.ts';
 import type { RegistryNode } from './registryNodes.ts';
 import { childNodes, rootNodes } from './registryNodes.ts';
 import {
+  countChanges,
   countServers,
   countTools,
   describeFailure,
@@ -79,6 +82,14 @@ function toItem(node: RegistryNode): vscode.TreeItem {
       return serverItem(node.server);
     case 'notice':
       return createItem(firstLine(node.text), None, { icon: noticeIcon(node.severity), tooltip: node.text });
+    case 'review':
+      return createItem(t('Changes to Review ({0})', node.server.review?.waiting ?? 0), Expanded, {
+        id: `${node.server.fqn}/review`,
+        icon: noticeIcon('warning'),
+        tooltip: t('Hidden and refused until they are accepted.'),
+      });
+    case 'change':
+      return changeItem(node);
     case 'tools':
       return categoryItem(node.server, 'tools', 'tools', t('Tools ({0})', node.server.tools.length));
     case 'resources':
@@ -137,13 +148,28 @@ function createItem(label: string, state: vscode.TreeItemCollapsibleState, look:
 
 function serverItem(server: ServerView): vscode.TreeItem {
   const state = describeServerState(server.state);
-  const rest = server.lastError === undefined ? countTools(server.tools.length) : firstLine(server.lastError);
+  const known =
+    server.lastError === undefined ? countTools(server.tools.length) : firstLine(server.lastError);
+  const waiting = server.review?.waiting ?? 0;
+  const rest = waiting === 0 ? known : `${known} · ${t('{0} to review', countChanges(waiting))}`;
   return createItem(server.name, Collapsed, {
     id: server.fqn,
     description: server.state === 'configured' || server.state === 'starting' ? state : `${state} · ${rest}`,
-    icon: serverIcon(server.state),
+    icon: server.state === 'ready' && waiting > 0 ? noticeIcon('warning') : serverIcon(server.state),
     tooltip: serverTooltip(server, state),
   });
+}
+
+function changeItem(node: Extract<RegistryNode, { kind: 'change' }>): vscode.TreeItem {
+  const { server, change } = node;
+  const item = createItem(visible(change.name === '' ? t('instructions') : change.name), None, {
+    id: `${server.fqn}/review/${change.kind}/${change.name}/${change.hash}`,
+    description: `${change.kind} · ${changeWords(change)}`,
+    icon: change.state === 'waiting' ? noticeIcon('warning') : new vscode.ThemeIcon('circle-slash'),
+    tooltip: t('Hidden and refused until it is accepted.'),
+  });
+  item.command = { command: COMMANDS.reviewChange, title: t('Review Change…'), arguments: [node] };
+  return item;
 }
 
 function categoryItem(server: ServerView, category: string, icon: string, label: string): vscode.TreeItem {

@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
 import type { GatewayController } from './gatewayController.ts';
 import type { RegistryFeed } from './registryFeed.ts';
-import { allServers } from './registryNodes.ts';
+import { allServers, countWaiting } from './registryNodes.ts';
 import { RegistryTree } from './registryTree.ts';
+import { countChanges } from './words.ts';
 
 const { t } = vscode.l10n;
 
@@ -22,6 +23,9 @@ export function showRegistryView(
     const empty = registry !== undefined && allServers(registry).length === 0;
     void vscode.commands.executeCommand('setContext', 'toolgate.status', status);
     void vscode.commands.executeCommand('setContext', 'toolgate.empty', empty);
+    const waiting = registry === undefined ? 0 : countWaiting(registry);
+    view.badge =
+      waiting === 0 ? undefined : { value: waiting, tooltip: t('{0} to review', countChanges(waiting)) };
     view.message = viewMessage(status, registry === undefined, error);
   };
   update();

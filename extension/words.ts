@@ -77,6 +77,10 @@ export function countTools(count: number): string {
   return count === 1 ? t('1 tool') : t('{0} tools', count);
 }
 
+export function countChanges(count: number): string {
+  return count === 1 ? t('1 change') : t('{0} changes', count);
+}
+
 export function firstLine(text: string): string {
   return text.split('\n', 1)[0] ?? '';
 }

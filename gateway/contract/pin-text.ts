@@ -22,7 +22,7 @@ export function definitionText(content: JsonObject | null | undefined): string {
   if (content === null) return 'This definition is too large to be kept: only its hash is known.\n';
   return Object.entries(HEADINGS)
     .filter(([field]) => content[field] !== undefined)
-    .map(([field, heading]) => `${heading}\n${indented(textOf(content[field]))}\n`)
+    .map(([field, heading]) => `# ${heading}\n${indented(textOf(content[field]))}\n`)
     .join('\n');
 }
 

@@ -22,9 +22,9 @@ export interface ChangingServer {
   set(offering: Offering): Promise<void>;
 }
 
-/** A server of the SDK over stdio that lists, each time it is asked, what a file says. */
-export async function changingServer(offering: Offering): Promise<ChangingServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'toolgate-changing-'));
+/** A server of the SDK over stdio that lists, each time it is asked, what `offering.json` in its folder says. */
+export async function changingServer(offering: Offering, given?: string): Promise<ChangingServer> {
+  const folder = given ?? (await mkdtemp(join(tmpdir(), 'toolgate-changing-')));
   const program = join(folder, 'server.mjs');
   const sdk = (path: string): string =>
     JSON.stringify(import.meta.resolve(`@modelcontextprotocol/sdk/${path}`));

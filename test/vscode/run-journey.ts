@@ -97,7 +97,7 @@ async function seeRegistry(): Promise<void> {
   });
 
   await step('the status bar shows the gateway and its menu', async () => {
-    await workbench.statusBarItem(/^\s*Toolgate 3/).click();
+    await workbench.statusBarItem(/^\s*Toolgate 4/).click();
     await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Copy MCP Address' }).waitFor();
     await screenshot(page, 'vscode-menu-light');
     await page.keyboard.press('Escape');

@@ -1,17 +1,24 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { changingServer } from '../support/changing-server.ts';
 
 /** The variable by which the configuration of a test finds the servers in this repository's node_modules. */
 export const MODULES_VARIABLE = 'TOOLGATE_TEST_MODULES';
 
-/** Makes a workspace whose `toolgate.yaml` names real servers, and one that cannot start. */
+/**
+ * Makes a workspace whose `toolgate.yaml` names real servers, one that cannot start, and one that offers what
+ * `notes/offering.json` says.
+ */
 export async function makeWorkspace(folder: string, calculatorPort: number): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, 'toolgate.yaml'), configuration(calculatorPort));
+  const notes = path.join(folder, 'notes');
+  await mkdir(notes, { recursive: true });
+  const changing = await changingServer({ tools: { list: { description: 'Lists the notes' } } }, notes);
+  const text = configuration(calculatorPort, changing.entry('notes-mcp'));
+  await writeFile(path.join(folder, 'toolgate.yaml'), text);
 }
 
 /** The calculator is the one that ships in the VSIX. */
-function configuration(calculatorPort: number): string {
+function configuration(calculatorPort: number, notes: string): string {
   return `version: 1
 tenant: { name: toolgate, aliases: [truefoundry] }
 groups:
@@ -33,6 +40,7 @@ groups:
     servers:
       - name: broken-mcp
         command: no-such-program
+      - ${notes}
 models:
   providers:
     - { name: demo, type: demo }

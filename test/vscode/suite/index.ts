@@ -6,6 +6,7 @@ import { configurationSuite } from './configuration.ts';
 import { gatewayToolsSuite } from './gatewayTools.ts';
 import { lifecycleSuite } from './lifecycle.ts';
 import { playgroundSuite } from './playground.ts';
+import { reviewSuite } from './review.ts';
 
 function required(name: string): string {
   const value = process.env[name];
@@ -26,6 +27,7 @@ export async function run(): Promise<void> {
   activationSuite();
   gatewayToolsSuite();
   playgroundSuite();
+  reviewSuite();
   configurationSuite();
   lifecycleSuite();
   const stats = await new Promise<MochaRunner.Stats | undefined>((resolve) => {
