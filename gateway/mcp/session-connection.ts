@@ -2,6 +2,7 @@ import type { JsonObject } from '../contract/json.ts';
 import type { OwnConnection, Requests } from '../pipeline/call.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { Capabilities, Listed, Offered } from '../registry/entry.ts';
+import { capabilitySignature } from '../registry/pins.ts';
 import type { Connection, ConnectionEvents } from '../upstream/connection.ts';
 import { UnavailableError } from '../upstream/errors.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
@@ -90,7 +91,8 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
   const client = askable(session.capabilities);
   const list = (connection: Connection): Promise<Capabilities> =>
     pool.upstreams.list(serverId, connection, client, AbortSignal.timeout(LIST_TIMEOUT_MS));
-  const shown = ({ listed }: Open): Offered => pool.catalog.offered(serverId, listed);
+  const signature = capabilitySignature(client);
+  const shown = ({ listed }: Open): Offered => pool.catalog.offered(serverId, listed, signature);
 
   const relist = createRelist(async (methods) => {
     const used = current;

@@ -73,7 +73,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
   return {
     entries: () => entries,
     entry: (id) => byId.get(id),
-    offered: (serverId, listed) => offered(serverId, listed),
+    offered: (serverId, listed, signature) => offered(serverId, listed, signature),
     revision: () => revision,
     onChange,
     settled: (serverIds, options) => {

@@ -5,9 +5,10 @@ import { createShaper, type Resolve } from './shape.ts';
 
 /**
  * What a server listed, as it is shown by its rules and without what nobody has accepted: the one way from the one to
- * the other. The same answer, identically, until what may be shown changes. Of an unknown server nothing is shown.
+ * the other. `signature` says what the clients can do that it is shown to: nothing, by default. The same answer,
+ * identically, until what may be shown changes. Of an unknown server nothing is shown.
  */
-export type ToOffered = (serverId: string, listed: Capabilities) => Offered;
+export type ToOffered = (serverId: string, listed: Capabilities, signature?: string) => Offered;
 
 export function createOffered(config: Config, pins: Pick<Pins, 'judge'>, resolve: Resolve): ToOffered {
   const servers = new Map(
@@ -19,10 +20,10 @@ export function createOffered(config: Config, pins: Pick<Pins, 'judge'>, resolve
     ),
   );
   const known = new WeakMap<Judged, Offered>();
-  return (serverId, listed) => {
+  return (serverId, listed, signature = '') => {
     const server = servers.get(serverId);
     if (server === undefined) return NOTHING;
-    const judged = pins.judge(server.pinned, listed);
+    const judged = pins.judge(server.pinned, listed, signature);
     let offered = known.get(judged);
     if (offered === undefined) known.set(judged, (offered = split(server.shape(listed.tools), judged)));
     return offered;

@@ -22,38 +22,39 @@ export function newServerPins({ id, fingerprint }: Pinned, now: number): ServerP
 
 /**
  * The pins after a listing; the very same object when it told nothing new. What the first listing of a kind shows for
- * a set of client capabilities is accepted, unless its name is known with another definition. From then on whatever
- * was not accepted waits. What is gone stays known as it was accepted (a tombstone), and is forgotten if it never was;
- * where changes are trusted it is forgotten too.
+ * a set of client capabilities is accepted for those, unless its name is known with another definition. From then on
+ * whatever was not accepted waits. What is gone stays known as it was accepted (a tombstone), and is forgotten if it
+ * never was; where changes are trusted it is forgotten too.
  */
 export function observe(before: ServerPins, seen: Observation, mode: Pinned['mode'], at: string): ServerPins {
   const { signature, kinds, definitions } = seen;
   const pins = new Map(before.pins.map((pin) => [keyOf(pin), pin]));
   const gone = new Set(before.pins.filter(isTombstone).map(keyOf));
   for (const [key, pin] of pins) if (kinds.includes(pin.kind)) pins.set(key, withdrawn(pin, signature));
-  let room = KEPT.all - sizeOf(before);
-  const keep = (content: JsonObject): JsonObject | null => {
-    const size = canonicalJson(content).length;
-    if (size > KEPT.each || size > room) return null;
-    room -= size;
-    return content;
-  };
+  const keep = createKeeper(before);
   for (const definition of definitions) {
-    if (!kinds.includes(definition.kind)) continue;
     const { kind, name, hash, content } = definition;
-    const pin = pins.get(keyOf(definition)) ?? { kind, name, versions: [] };
-    const first = pin.versions.length === 0 && before.baselines[signature]?.includes(kind) !== true;
-    const fresh = (): PinVersion => {
-      const returned = gone.has(keyOf(definition));
-      const said = { hash, content: keep(content), offeredTo: [], returned, at };
-      if (first) return { ...said, state: 'accepted', by: 'registration' };
-      return mode === 'trust'
-        ? { ...said, state: 'accepted', by: 'trust' }
-        : { ...said, state: 'waiting', by: 'server' };
+    if (!kinds.includes(kind)) continue;
+    const { versions } = pins.get(keyOf(definition)) ?? { versions: [] };
+    const others = versions.filter((known) => known.hash !== hash);
+    const version = versions.find((known) => known.hash === hash) ?? {
+      hash,
+      content: keep(content),
+      state: 'waiting',
+      acceptedFor: [],
+      offeredTo: [],
+      returned: gone.has(keyOf(definition)),
+      at,
+      by: 'server',
     };
-    const version = trusted(pin.versions.find((known) => known.hash === hash) ?? fresh(), mode, at);
-    const others = pin.versions.filter((known) => known.hash !== hash);
-    const offered = { ...version, offeredTo: [...version.offeredTo, signature].sort() };
+    const first = before.baselines[signature]?.includes(kind) !== true;
+    const approved = first && (versions.length === 0 || isOnlyAccepted(version, others));
+    const judged = approved
+      ? acceptedBy(version, [...version.acceptedFor, signature], 'registration', at)
+      : mode === 'trust' && version.state !== 'rejected'
+        ? acceptedBy(version, EVERYBODY, 'trust', at)
+        : version;
+    const offered = { ...judged, offeredTo: [...version.offeredTo, signature].sort() };
     pins.set(keyOf(definition), { kind, name, versions: [...others, offered] });
   }
   const seenBefore = before.baselines[signature] ?? [];
@@ -79,20 +80,26 @@ export function decideOn(
   let found = 0;
   const pins = before.pins.map((pin): Pin => {
     const hash = wanted.get(keyOf(pin));
-    const version = pin.versions.find((known) => known.hash === hash && known.state !== 'accepted');
+    const version = pin.versions.find((known) => known.hash === hash && pendingFor(known).length > 0);
     if (version === undefined) return pin;
     found++;
     const others = pin.versions.filter((known) => known !== version);
-    const kept =
-      decision.state === 'accepted' ? others.filter(({ offeredTo }) => offeredTo.length > 0) : others;
-    return { ...pin, versions: [...kept, { ...version, ...decision }] };
+    const accepted = decision.state === 'accepted';
+    const kept = accepted ? others.filter(({ offeredTo }) => offeredTo.length > 0) : others;
+    const acceptedFor = accepted ? EVERYBODY : [];
+    return { ...pin, versions: [...kept, { ...version, ...decision, acceptedFor }] };
   });
   return found === wanted.size ? { ...before, pins, revision: before.revision + 1 } : undefined;
 }
 
-/** Whether someone, or the first listing, has accepted this definition under its name. */
-export function isAccepted(pin: Pin | undefined, hash: string): boolean {
-  return pin?.versions.some((version) => version.hash === hash && version.state === 'accepted') === true;
+/** Whether this definition may be shown, under its name, to clients of these capabilities. */
+export function isAccepted(pin: Pin | undefined, hash: string, signature: string): boolean {
+  return pin?.versions.some((version) => version.hash === hash && covers(version, signature)) === true;
+}
+
+/** The client capabilities for which a definition is offered without being accepted. */
+export function pendingFor(version: PinVersion): readonly string[] {
+  return version.offeredTo.filter((signature) => !covers(version, signature));
 }
 
 /** Whether a pin is of something that was accepted and that nobody is offered any more. */
@@ -113,11 +120,41 @@ function withdrawn(pin: Pin, signature: string): Pin {
   return { ...pin, versions };
 }
 
-/** What was rejected stays so: somebody has looked at it. */
-function trusted(version: PinVersion, mode: Pinned['mode'], at: string): PinVersion {
-  return mode === 'trust' && version.state === 'waiting'
-    ? { ...version, state: 'accepted', at, by: 'trust' }
-    : version;
+const EVERYBODY: readonly string[] = [''];
+
+function acceptedBy(version: PinVersion, signatures: readonly string[], by: string, at: string): PinVersion {
+  const acceptedFor = [...new Set(signatures)].sort();
+  const same = version.state === 'accepted' && acceptedFor.join() === version.acceptedFor.join();
+  return same ? version : { ...version, state: 'accepted', acceptedFor, at, by };
+}
+
+/** Whether nothing but this version was ever accepted under its name. */
+function isOnlyAccepted(version: PinVersion, others: readonly PinVersion[]): boolean {
+  return version.state === 'accepted' && others.every(({ state }) => state !== 'accepted');
+}
+
+/** What clients were shown, those that can do more may be shown too. */
+function covers({ state, acceptedFor }: PinVersion, signature: string): boolean {
+  if (state !== 'accepted') return false;
+  const can = new Set(wordsOf(signature));
+  return acceptedFor.some((accepted) => wordsOf(accepted).every((word) => can.has(word)));
+}
+
+function wordsOf(signature: string): string[] {
+  return signature === '' ? [] : signature.split(', ');
+}
+
+/** Says what of a definition is kept, within the bounds of its server. */
+function createKeeper({ pins }: ServerPins): (content: JsonObject) => JsonObject | null {
+  const sizeOf = (content: JsonObject | null): number => (content ? canonicalJson(content).length : 0);
+  let room = KEPT.all;
+  for (const { versions } of pins) for (const { content } of versions) room -= sizeOf(content);
+  return (content) => {
+    const size = sizeOf(content);
+    if (size > KEPT.each || size > room) return null;
+    room -= size;
+    return content;
+  };
 }
 
 /** Of what is not offered to anyone, only what was accepted is remembered, and that only for review. */
@@ -126,13 +163,6 @@ function tidy(pin: Pin, mode: Pinned['mode']): Pin {
     ({ offeredTo, state }) => offeredTo.length > 0 || (state === 'accepted' && mode === 'review'),
   );
   return { ...pin, versions };
-}
-
-function sizeOf({ pins }: ServerPins): number {
-  let size = 0;
-  for (const { versions } of pins)
-    for (const { content } of versions) if (content !== null) size += canonicalJson(content).length;
-  return size;
 }
 
 function isSame(one: ServerPins, other: ServerPins): boolean {

@@ -2,7 +2,7 @@ import { canonicalJson } from '../contract/json.ts';
 import type { PinChange, ReviewSummary, ServerPinsView, Tombstone } from '../contract/pins.ts';
 import type { ServerEntry } from './entry.ts';
 import type { Pin, PinVersion, ServerPins } from './pin.ts';
-import { isTombstone } from './pin-record.ts';
+import { isTombstone, pendingFor } from './pin-record.ts';
 
 /** A server's pins as administrators see them. */
 export function serverPinsView({ fqn, pinned, pins }: ServerEntry): ServerPinsView {
@@ -32,18 +32,20 @@ export function reviewSummary(pins: ServerPins | undefined): ReviewSummary | und
 
 function changesOf({ kind, name, versions }: Pin): PinChange[] {
   // The last accepted is what the others are compared with; one that is still on offer, if there is any.
-  const accepted =
+  const before =
     versions.findLast((version) => version.state === 'accepted' && isOffered(version)) ??
     versions.findLast(({ state }) => state === 'accepted');
   return versions.flatMap((version) => {
-    const { hash, state, at, by, content, offeredTo, returned } = version;
-    if (state === 'accepted') return [];
+    const { hash, state, at, by, content, returned } = version;
+    const offeredTo = pendingFor(version);
+    if (offeredTo.length === 0) return [];
+    const accepted = before === version ? undefined : before;
     return {
       kind,
       name,
       hash,
       change: accepted === undefined ? 'new' : returned ? 'returned' : 'changed',
-      state,
+      state: state === 'rejected' ? 'rejected' : 'waiting',
       at,
       by,
       offered: content,

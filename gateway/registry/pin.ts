@@ -7,6 +7,11 @@ export interface PinVersion {
   /** Null when it was too large to be kept. */
   readonly content: JsonObject | null;
   readonly state: 'accepted' | 'waiting' | 'rejected';
+  /**
+   * For which clients' capabilities it is accepted, and for clients that can do more: an empty set means all. To the
+   * others it waits for review.
+   */
+  readonly acceptedFor: readonly string[];
   /** For which clients' capabilities the server offers it by its last listing; none for a tombstone. */
   readonly offeredTo: readonly string[];
   /** It came when nothing of its name was on offer any more. */

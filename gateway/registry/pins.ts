@@ -6,7 +6,15 @@ import { createDefinitionReader, type Definition, type DefinitionReader } from '
 import type { Capabilities, Listed } from './entry.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Pin, Pinned, ServerPins } from './pin.ts';
-import { decideOn, isAccepted, keyOf, newServerPins, observe, type Observation } from './pin-record.ts';
+import {
+  decideOn,
+  isAccepted,
+  keyOf,
+  newServerPins,
+  observe,
+  pendingFor,
+  type Observation,
+} from './pin-record.ts';
 
 export function pinnedOf(group: GroupConfig, server: ServerConfig): Pinned {
   return {
@@ -51,8 +59,11 @@ export interface Judged {
 export interface Pins {
   /** Records a listing. Rejects when that was not possible. */
   record(server: Pinned, listing: Listing): Promise<void>;
-  /** What may be shown of what a server listed; the same answer, identically, until something changes. */
-  judge(server: Pinned, listed: Capabilities): Judged;
+  /**
+   * What may be shown of what a server listed to clients of these capabilities (see `capabilitySignature`); the same
+   * answer, identically, until something changes.
+   */
+  judge(server: Pinned, listed: Capabilities, signature: string): Judged;
   /** The instructions that were accepted, whatever the server gives now; undefined when none were. */
   instructions(server: Pinned, given: string | undefined): string | undefined;
   /** False until a listing of this registration has been recorded. */
@@ -102,10 +113,11 @@ export function createPins(deps: PinsDeps): Pins {
       });
       if (added.length > 0) deps.onQuarantined(server.id, added);
     },
-    judge: (server, listed) => index.find(server)?.judge(listed, reader) ?? allQuarantined(listed),
+    judge: (server, listed, signature) =>
+      index.find(server)?.judge(listed, signature, reader) ?? allQuarantined(listed),
     instructions: (server, given) => {
       const pin = index.find(server)?.byKey.get(keyOf({ kind: 'instructions', name: '' }));
-      if (isAccepted(pin, reader.instructions(given).hash)) return given;
+      if (isAccepted(pin, reader.instructions(given).hash, '')) return given;
       const text = pin?.versions.findLast(({ state }) => state === 'accepted')?.content?.['text'];
       return typeof text === 'string' ? text : undefined;
     },
@@ -137,7 +149,7 @@ export function createPins(deps: PinsDeps): Pins {
  * What a server was told of its client's capabilities, in the part that servers choose their tools by. It has few
  * values, so that no client can make a server's first listing happen again and again.
  */
-function capabilitySignature(capabilities: JsonObject): string {
+export function capabilitySignature(capabilities: JsonObject): string {
   const inner = { elicitation: ['url'], roots: [], sampling: ['tools'] } as const;
   return Object.entries(inner)
     .flatMap(([name, details]) => {
@@ -157,7 +169,7 @@ export function quarantineReason(fqn: string, kind: 'tool' | 'prompt', name: str
 interface Known {
   readonly pins: ServerPins;
   readonly byKey: ReadonlyMap<string, Pin>;
-  judge(listed: Capabilities, reader: DefinitionReader): Judged;
+  judge(listed: Capabilities, signature: string, reader: DefinitionReader): Judged;
 }
 
 /** The store's pins by registration. What did not change keeps its identity, and with it what was judged. */
@@ -192,22 +204,29 @@ function createIndex(store: ConfigStore): {
 
 function toKnown(pins: ServerPins): Known {
   const byKey = new Map(pins.pins.map((pin) => [keyOf(pin), pin]));
-  const judged = new WeakMap<Capabilities, Judged>();
+  const judged = new WeakMap<Capabilities, Map<string, Judged>>();
   return {
     pins,
     byKey,
-    judge: (listed, reader) => {
-      let answer = judged.get(listed);
-      if (answer === undefined) judged.set(listed, (answer = judge(listed, byKey, reader)));
+    judge: (listed, signature, reader) => {
+      let answers = judged.get(listed);
+      if (answers === undefined) judged.set(listed, (answers = new Map<string, Judged>()));
+      let answer = answers.get(signature);
+      if (answer === undefined) answers.set(signature, (answer = judge(listed, signature, byKey, reader)));
       return answer;
     },
   };
 }
 
-function judge(listed: Capabilities, byKey: ReadonlyMap<string, Pin>, reader: DefinitionReader): Judged {
+function judge(
+  listed: Capabilities,
+  signature: string,
+  byKey: ReadonlyMap<string, Pin>,
+  reader: DefinitionReader,
+): Judged {
   const accepted = (kind: 'tool' | 'prompt') => (item: Listed) => {
     const definition = reader.read(kind, item);
-    return definition !== undefined && isAccepted(byKey.get(keyOf(definition)), definition.hash);
+    return definition !== undefined && isAccepted(byKey.get(keyOf(definition)), definition.hash, signature);
   };
   const [tools, heldTools] = parted(listed.tools, accepted('tool'));
   const [prompts, heldPrompts] = parted(listed.prompts, accepted('prompt'));
@@ -254,7 +273,7 @@ function observation(reader: DefinitionReader, listing: Listing): Observation {
 /** What waits, in words. */
 function waiting({ pins }: ServerPins): string[] {
   return pins
-    .filter(({ versions }) => versions.some(({ state }) => state === 'waiting'))
+    .filter(({ versions }) => versions.some((one) => one.state !== 'rejected' && pendingFor(one).length > 0))
     .map(({ kind, name }) => (name === '' ? kind : `${kind} ${name}`));
 }
 

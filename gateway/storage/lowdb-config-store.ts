@@ -22,6 +22,7 @@ const pinsSchema = z.strictObject({
           hash: z.string(),
           content: z.record(z.string(), z.unknown()).nullable(),
           state: z.enum(['accepted', 'waiting', 'rejected']),
+          acceptedFor: z.array(z.string()),
           offeredTo: z.array(z.string()),
           returned: z.boolean(),
           at: z.string(),

@@ -63,6 +63,7 @@ const ACCEPTING: CatalogPins = {
 export function catalogOf(
   config: Config,
   offers: Record<string, Offer>,
+  pins: CatalogPins = ACCEPTING,
 ): {
   readonly catalog: Catalog;
   readonly decide: Decide;
@@ -108,7 +109,7 @@ export function catalogOf(
   };
   const decide = createDecide(config);
   return {
-    catalog: createCatalog({ config: () => config, upstreams, pins: ACCEPTING, decide, resolve }),
+    catalog: createCatalog({ config: () => config, upstreams, pins, decide, resolve }),
     decide,
     upstreams,
     asked,
