@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import {
   MODERN_VERSION,
@@ -100,10 +99,7 @@ async function discoverFirst(
 ): Promise<Negotiated> {
   let answered = false;
   const asked = discover(signal).finally(() => (answered = true));
-  const waited = new AbortController();
-  const patience = sleep(PROBE_MS, 'late' as const, { signal: waited.signal, ref: false });
-  patience.catch(() => undefined);
-  const first = await Promise.race([asked, patience]).finally(() => waited.abort());
+  const first = await orLate(asked);
   if (first === undefined) return { era: 'legacy', handshake: await initialize(signal) };
   if (first !== 'late') return { era: 'modern', handshake: first };
 
@@ -122,12 +118,21 @@ async function discoverFirst(
   const legacy = initialize(signal).then(
     (handshake): Negotiated => ({ era: 'legacy', handshake: answered ? handshake : { ...handshake, shyAt } }),
     async (error: unknown) => {
-      const handshake = await Promise.race([discovered, sleep(PROBE_MS, undefined, { ref: false })]);
-      if (handshake === undefined) throw error;
+      const handshake = await orLate(discovered);
+      if (handshake === undefined || handshake === 'late') throw error;
       return modern(handshake);
     },
   );
   return Promise.race([answeredLate, legacy]);
+}
+
+/** What comes within the time limit of the question. */
+async function orLate<T>(promise: Promise<T>): Promise<T | 'late'> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), PROBE_MS).unref();
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** Asks `server/discover` through a peer, and once more when the server names the version asked with as supported. */
