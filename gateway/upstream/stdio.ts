@@ -61,14 +61,23 @@ class StartAgain extends UnavailableError {
   }
 }
 
+/** How far a connection has come. */
+interface Opening {
+  /** `server/discover` was sent, and nothing else yet. */
+  asking: boolean;
+  /** It is open: from here on its end is a loss. */
+  done: boolean;
+  /** How the process ended, in words. */
+  ended?: string;
+}
+
 async function start(deps: StdioDeps): Promise<Connection> {
   const { approach, client, events, signal } = deps;
   const child = startChild(deps.launch, deps.reaper, events.onStderr);
   const transport: Transport = { send: batchedWriter(child.stdin), close: child.stop };
   const logs = new LogRoute();
   const peer = new Peer(transport, logs.before(events));
-  let ended: string | undefined;
-  let closing = false;
+  const opening: Opening = { asking: false, done: false };
 
   const lines = new LineReader(
     // A server that prints something else on its output than messages is tolerated: the line is ignored.
@@ -81,13 +90,13 @@ async function start(deps: StdioDeps): Promise<Connection> {
   child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
   const over = new AbortController();
   void child.gone.then((how) => {
-    ended = `the server's process ${how}`;
+    const words = `the server's process ${how}`;
+    opening.ended = words;
     over.abort();
-    peer.end(new UnavailableError(ended));
-    if (!closing) events.onLost(ended);
+    peer.end(new UnavailableError(words));
+    if (opening.done) events.onLost(words);
   });
 
-  const opening = { asking: false };
   try {
     const { era, handshake, late } = await negotiate(
       approach,
@@ -108,23 +117,23 @@ async function start(deps: StdioDeps): Promise<Connection> {
     if (late === true) throw new StartAgain('modern', 'the server turned out to be of the modern era');
     const connection = era === 'legacy' ? legacyRequest(peer) : logs.following(modernRequest(peer, client));
     if (era === 'modern') void listenToLists(connection, handshake, events, over.signal);
+    if (opening.ended !== undefined) throw new UnavailableError(opening.ended);
+    opening.done = true;
     return {
       era,
       handshake,
       request: connection,
       notify: (method, params) => peer.notify(method, params),
       close: () => {
-        closing = true;
+        opening.done = false;
         over.abort();
         return child.stop();
       },
     };
   } catch (error) {
-    closing = true;
-    const how = ended;
+    const { ended, asking } = opening;
     await child.stop();
-    if (how !== undefined && opening.asking && approach.protocol === 'auto')
-      throw new StartAgain('legacy', how);
+    if (ended !== undefined && asking && approach.protocol === 'auto') throw new StartAgain('legacy', ended);
     throw error;
   }
 }
