@@ -80,8 +80,12 @@ async function start(deps: StdioDeps): Promise<Connection> {
   const opening: Opening = { asking: false, done: false };
 
   const lines = new LineReader(
-    // A server that prints something else on its output than messages is tolerated: the line is ignored.
-    (line) => peer.receive(parseJson(line)),
+    (line) => {
+      const message = parseJson(line);
+      // A server that prints something else on its output than messages is tolerated, and told of.
+      if (message === undefined) events.onStderr(`(not a message on its output) ${line.slice(0, 200)}`);
+      else peer.receive(message);
+    },
     (reason) => {
       peer.end(new UnavailableError(reason));
       void child.stop();
