@@ -192,6 +192,7 @@ async function callThrough(
     facts: { upstreamMs: 0, requestBytes, responseBytes: null },
   };
   const outcome = await deps.pipeline.run(call);
+  talk?.end();
   const { upstreamMs } = call.facts;
   if (!outcome.ok) return { ...failed(exchange, refusalError(outcome.refusal, aim)), upstreamMs };
   const result = finish(deps, binding, outcome.result, talk?.parked());
@@ -204,17 +205,18 @@ function talkFor(
   { target }: Aim,
   owner: Owner | undefined,
   { request: { envelope }, principal }: ModernExchange,
-  logs: Leg['notify'],
+  notify: Leg['notify'],
   resumed: ParkedCall | undefined,
 ): Talk | undefined {
-  if (owner !== undefined && (canBeAsked(envelope.clientCapabilities) || envelope.logLevel !== undefined)) {
+  const logs = envelope.logLevel !== undefined;
+  if (owner !== undefined && (canBeAsked(envelope.clientCapabilities) || logs || deps.pool.followed(owner))) {
     const pooled = (resumed && deps.pool.carrier(resumed)) ?? deps.pool.forCall(owner);
-    return talkOwn(deps.parking, pooled, owner, envelope, logs, resumed);
+    return talkOwn(deps.parking, pooled, owner, envelope, notify, resumed);
   }
   const version = deps.catalog.entry(target.serverId)?.status.protocolVersion;
-  if (envelope.logLevel === undefined || eraOf(version) === 'legacy') return undefined;
-  const own = deps.modernSession(target.serverId, () => undefined, principal).during(routeTo(logs));
-  return { own, parked: () => undefined };
+  if (!logs || eraOf(version) === 'legacy') return undefined;
+  const own = deps.modernSession(target.serverId, () => undefined, principal).during(routeTo(notify));
+  return { own, parked: () => undefined, end: () => undefined };
 }
 
 /** Where a server of the modern era logs to; it asks nothing on the way. */

@@ -16,6 +16,8 @@ export interface PooledConnection {
   readonly connection: SessionConnection;
   /** What the server offers on it; undefined when it cannot be reached. */
   offered(): Promise<Offered | undefined> | Offered;
+  /** Keeps the connection for a call that is yet to begin; returns the way to let go. */
+  hold(): () => void;
   /** Counts a call as under way, until it is over; what the server does not attribute goes to the newest. */
   carry(call: ParkedCall): void;
   /** The level of the connection's log messages, by its place among the levels; undefined when none was set. */
@@ -38,8 +40,10 @@ export interface Owner {
 }
 
 export interface ConnectionPool {
-  /** A connection for one more call. Throws an `UnavailableError` when the caller holds too many. */
+  /** A connection for one more call, to be held at once. Throws an `UnavailableError` when the caller holds too many. */
   forCall(owner: Owner): PooledConnection;
+  /** Whether a caller follows what a server announces on such a connection: its calls then go there too. */
+  followed(owner: Owner): boolean;
   /** The connection that a parked call is on. */
   carrier(call: ParkedCall): PooledConnection | undefined;
   /** The connection whose lists and announcements the caller sees. */
@@ -47,9 +51,11 @@ export interface ConnectionPool {
   close(): void;
 }
 
+/**
+ * Over one pipe nobody can tell which call a question is about, so calls that overlap have a connection each while
+ * there is room for one; beyond that they share, and a question goes to the newest.
+ */
 const MAX_EACH = 16;
-/** Over one pipe nobody can tell which call a question is about, so calls that overlap have a connection each. */
-const MAX_ALIKE = 4;
 const IDLE_MS = 5 * 60_000;
 const SWEEP_MS = 30_000;
 
@@ -57,6 +63,9 @@ interface Pooled extends PooledConnection {
   readonly key: string;
   readonly owner: Owner;
   readonly calls: ReadonlySet<ParkedCall>;
+  /** How many calls it has, or is to have. */
+  readonly load: () => number;
+  readonly followed: () => boolean;
   readonly idle: () => boolean;
   lastUsed: number;
 }
@@ -80,14 +89,17 @@ export function createConnectionPool(deps: {
     const key = keyOf(owner);
     return pooled.filter((one) => one.key === key);
   };
+  /** Makes room for one more connection of the caller's; false when all are in use. */
+  const makeRoom = ({ principal }: Owner): boolean => {
+    const theirs = pooled.filter((one) => one.owner.principal.tokenId === principal.tokenId);
+    if (theirs.length < MAX_EACH) return true;
+    const [idle] = theirs.filter((one) => one.idle()).toSorted((a, b) => a.lastUsed - b.lastUsed);
+    if (idle !== undefined) drop([idle]);
+    return idle !== undefined;
+  };
   const add = (owner: Owner): Pooled => {
-    const theirs = pooled.filter((one) => one.owner.principal.tokenId === owner.principal.tokenId);
-    if (theirs.length >= MAX_EACH) {
-      const [idle] = theirs.filter((one) => one.idle()).toSorted((a, b) => a.lastUsed - b.lastUsed);
-      if (idle === undefined)
-        throw new UnavailableError(`you use ${MAX_EACH} connections of your own, the limit; end some calls`);
-      drop([idle]);
-    }
+    if (!makeRoom(owner))
+      throw new UnavailableError(`you use ${MAX_EACH} connections of your own, the limit; end some calls`);
     const one = open(owner, connections, now);
     pooled = [...pooled, one];
     return one;
@@ -103,11 +115,12 @@ export function createConnectionPool(deps: {
   };
   return {
     forCall: (owner) => {
-      const [first, ...others] = alike(owner).toSorted((a, b) => a.calls.size - b.calls.size);
+      const [first] = alike(owner).toSorted((a, b) => a.load() - b.load());
       if (first === undefined) return add(owner);
-      const free = first.calls.size === 0 || attributes(owner.serverId) || others.length + 1 >= MAX_ALIKE;
+      const free = first.load() === 0 || attributes(owner.serverId) || !makeRoom(owner);
       return free ? used(first) : add(owner);
     },
+    followed: (owner) => alike(owner).some((one) => one.followed()),
     carrier: (call) => pooled.find(({ calls }) => calls.has(call)),
     first: (owner) => used(alike(owner)[0] ?? add(owner)),
     close: () => {
@@ -125,6 +138,7 @@ function keyOf({ principal, serverId, capabilities }: Owner): string {
 function open(owner: Owner, connections: SessionConnections, now: () => number): Pooled {
   const calls = new Set<ParkedCall>();
   const followers = new Set<Follower>();
+  let held = 0;
   const newest = (): ParkedCall | undefined =>
     [...calls].findLast(({ attended }) => attended) ?? [...calls].at(-1);
   const route: Route = {
@@ -146,7 +160,15 @@ function open(owner: Owner, connections: SessionConnections, now: () => number):
     logLevel: undefined,
     subscribed: new Map(),
     lastUsed: now(),
-    idle: () => calls.size === 0 && followers.size === 0,
+    followed: () => followers.size > 0,
+    load: () => held + calls.size,
+    idle: () => held === 0 && calls.size === 0 && followers.size === 0,
+    hold: () => {
+      held++;
+      return () => {
+        held--;
+      };
+    },
     offered: () => connection.offered(),
     carry: (call) => {
       calls.add(call);

@@ -12,6 +12,8 @@ export interface Talk {
   readonly own: OwnConnection;
   /** Once a result has come that asks for input: the call that waits for it, if one does. */
   parked(): ParkedCall | undefined;
+  /** Lets go of what was held for the call; one that is parked keeps its connection. */
+  end(): void;
 }
 
 type Notify = Leg['notify'];
@@ -26,6 +28,7 @@ export function talkOwn(
   resumed?: ParkedCall,
 ): Talk {
   let call = resumed;
+  const letGo = pooled.hold();
   const idle = pooled.connection.during(NOWHERE);
   const begin = (method: string, params: JsonObject, progress: boolean): ParkedCall => {
     const owner = { tokenId: principal.tokenId, capabilities };
@@ -44,6 +47,7 @@ export function talkOwn(
     return call.attend({ signal, onProgress, notify });
   };
   return {
+    end: letGo,
     parked: () => (call?.waiting === true ? call : undefined),
     own: {
       // The time of a round ends when the server asks.
