@@ -39,6 +39,8 @@ async function buildAll() {
       splitting: true,
       chunkNames: 'chunk-[name]-[hash]',
       define: { TOOLGATE_VERSION: JSON.stringify(version) },
+      // Its main is UMD, whose inner requires no bundler can follow.
+      alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     }),
     build({
       ...esmNode,

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { homedir } from 'node:os';
 import { createDecide, type Decide } from './access/decide.ts';
 import { createAgent } from './agent/agent.ts';
 import { resolveReferences, type ReferenceSource } from './config/references.ts';
@@ -252,6 +253,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     configStore: deps.configStore,
     config: () => config,
     gatewayVersion: version,
+    home: homedir(),
     configuration,
     tryServer: createTrials(upstreams, deps.references),
     exportBundle: () => deps.exportBundle(configuration.current()),

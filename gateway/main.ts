@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { call, type CallOptions } from './cli/call.ts';
 import { CliError } from './cli/cli-error.ts';
 import { exportTo } from './cli/export.ts';
+import { addImportCommands } from './cli/import-commands.ts';
 import { addPinsCommand } from './cli/pins.ts';
 import { printJson } from './cli/print.ts';
 import { context } from './cli/context.ts';
@@ -145,6 +146,8 @@ function commands(): Command {
     .action((words: string[], options: SearchOptions) => search(words, options));
 
   addRegistryCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
+
+  addImportCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
 
   root
     .command('context')

@@ -1,9 +1,10 @@
 import { isAbsolute, normalize, resolve } from 'node:path';
 import { parseDocument, visit, type Document } from 'yaml';
+import { suspectLines } from '../config/credentials.ts';
 import { referencesIn } from '../config/references.ts';
 import type { Config } from '../config/schema.ts';
 import type { ExportBundle } from '../contract/admin.ts';
-import { replaceSecrets, suspectLines } from './secrets.ts';
+import { replaceSecrets } from './secrets.ts';
 import { exportReadme, startScript } from './texts.ts';
 
 export interface ExportInput {

@@ -21,6 +21,7 @@ import { newTraceId } from '../telemetry/trace.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { readJson } from './body.ts';
 import { createConfigRoutes } from './config-admin.ts';
+import { createImportRoute } from './import.ts';
 import type { Perimeter } from './perimeter.ts';
 import { createPinRoutes } from './pins.ts';
 import { sendProblem, serverTiming } from './respond.ts';
@@ -39,6 +40,8 @@ export interface AdminDeps {
   readonly configStore: ConfigStore;
   readonly config: () => Config;
   readonly gatewayVersion: string;
+  /** The home folder of the gateway's user. */
+  readonly home: string;
   readonly configuration: Configuration;
   readonly tryServer: ReturnType<typeof createTrials>;
   readonly exportBundle: () => unknown;
@@ -126,6 +129,7 @@ export function createAdminApp(deps: AdminDeps): Express {
     '/api/v1/export',
     administrator((_req, res) => void res.json(deps.exportBundle())),
   );
+  app.post('/api/v1/import', administrator(createImportRoute(deps.configuration, deps.home)));
   app.use(createConfigRoutes({ ...deps, administrator }));
   app.use('/api', (req, res) => sendProblem(res, 404, `there is no ${req.method} ${req.originalUrl}`));
   app.use(problems(deps.onError));
