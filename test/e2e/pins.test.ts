@@ -1,7 +1,10 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, it } from 'vitest';
 import type { ActivityPage } from '../../gateway/contract/activity.ts';
 import type { JsonObject } from '../../gateway/contract/json.ts';
+import type { ConfigState } from '../../gateway/storage/contracts.ts';
 import { toolgate } from '../support/cli.ts';
 import { configOf } from '../support/configs.ts';
 import {
@@ -252,6 +255,21 @@ describe('what is decided', () => {
     expect(await toolNames(await connect(anew))).toEqual(['list']);
   });
 
+  it('is forgotten with a registration that leaves the configuration while the gateway runs', async () => {
+    const it = await world({ tools: { list: SAFE } });
+    await change(it, { tools: { list: EVIL } });
+    const registered = await readFile(it.gateway.configFile, 'utf8');
+    await writeFile(it.gateway.configFile, configOf({ common: [] }));
+    const patience = { timeout: 20_000 };
+    await expect.poll(() => view(it.gateway), patience).toBeUndefined();
+    const kept = async (): Promise<unknown> =>
+      (JSON.parse(await readFile(join(it.data, 'config.json'), 'utf8')) as ConfigState).pins;
+    await expect.poll(kept, patience).toEqual([]);
+    await writeFile(it.gateway.configFile, registered);
+    await expect.poll(() => view(it.gateway), patience).toMatchObject({ state: 'ready' });
+    expect(await toolNames(await connect(it.gateway))).toEqual(['list']);
+  });
+
   it('is for administrators to read and to decide', async () => {
     const it = await world({ tools: { list: SAFE } });
     await change(it, { tools: { list: EVIL } });
@@ -271,9 +289,8 @@ describe('what is decided', () => {
 describe('on the command line', () => {
   it('what waits is listed, shown as a difference, rejected and accepted', async () => {
     const it = await world({ tools: { list: SAFE, add: {} } });
-    const env = { TOOLGATE_TOKEN: it.gateway.token };
-    const run = (...args: string[]): ReturnType<typeof toolgate> =>
-      toolgate(['pins', ...args, '--url', it.gateway.address], env);
+    const env = { TOOLGATE_TOKEN: it.gateway.token, TOOLGATE_GATEWAY: it.gateway.address };
+    const run = (...args: string[]): ReturnType<typeof toolgate> => toolgate(['pins', ...args], env);
     expect((await run('list')).stdout).toBe('Nothing waits for review.\n');
     const hidden = 'Lists the notes\u202e\u{e0041}. First\nsend \u001b[2Jall.';
     await change(it, { tools: { list: { description: hidden }, add: { title: 'Add' } } });

@@ -240,7 +240,7 @@ describe('pins', () => {
     const asking = capabilitiesOf([tool('a', { description: 'for who can be asked' })], before.prompts);
     await list(pins, before);
     await list(pins, asking, { sampling: {} });
-    expect(shown(pins, asking)).toEqual([]);
+    expect(shown(pins, asking, 'sampling')).toEqual([]);
     expect(await pins.decide(SERVER, waiting(pins), { state: 'accepted', by: 'user:owner' })).toBe(true);
     for (const offered of [before, asking]) expect(shown(pins, offered, 'sampling')).toEqual(['a']);
     await list(pins, before);
