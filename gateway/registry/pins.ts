@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config, GroupConfig, ServerConfig } from '../config/schema.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { PinDecision, PinKind } from '../contract/pins.ts';
@@ -88,6 +89,9 @@ export interface PinsDeps {
   readonly onQuarantined: (serverId: string, names: readonly string[]) => void;
 }
 
+/** So many changes of one server are recorded at once; beyond, one in each interval. */
+const BURST = 20;
+const INTERVAL_MS = 1_000;
 /** Registrations whose pins are kept; beyond, the longest unchanged are forgotten. */
 const MAX_SERVERS = 1_000;
 
@@ -95,6 +99,7 @@ export function createPins(deps: PinsDeps): Pins {
   const { store, now } = deps;
   const reader = createDefinitionReader();
   const index = createIndex(store);
+  const paced = createPace();
   const at = (): string => new Date(now()).toISOString();
 
   return {
@@ -104,6 +109,7 @@ export function createPins(deps: PinsDeps): Pins {
         observe(known ?? newServerPins(server, now()), seen, server.mode, at());
       const before = index.find(server)?.pins;
       if (before !== undefined && change(before) === before) return;
+      await paced(server.id);
       let added: readonly string[] = [];
       await store.update((state) => {
         const known = state.pins.find((pins) => isOf(pins, server));
@@ -158,6 +164,18 @@ export function capabilitySignature(capabilities: JsonObject): string {
       return [name, ...details.filter((key) => isJsonObject(declared[key])).map((key) => `${name}.${key}`)];
     })
     .join(', ');
+}
+
+/** Makes a server wait that changes over and over, so that it cannot keep the disk busy. */
+function createPace(): (serverId: string) => Promise<void> | undefined {
+  const due = new Map<string, number>();
+  return (id) => {
+    const now = performance.now();
+    const next = Math.max(now, due.get(id) ?? 0) + INTERVAL_MS;
+    due.set(id, next);
+    const wait = next - now - BURST * INTERVAL_MS;
+    return wait > 0 ? sleep(wait, undefined, { ref: false }) : undefined;
+  };
 }
 
 /** Why a call of something in quarantine is refused, and what to do. */

@@ -317,6 +317,14 @@ describe('pins', () => {
     expect(pins.find(SERVER)!.pins.map(({ name }) => name)).toEqual(['a']);
   });
 
+  it('let a server that changes over and over wait', async () => {
+    const { pins, store } = world();
+    const began = performance.now();
+    for (let at = 0; at <= 21; at++) await list(pins, capabilitiesOf([tool('a', { title: String(at) })]));
+    expect(store.writes).toBe(22);
+    expect(performance.now() - began).toBeGreaterThan(1_000);
+  });
+
   it('are bounded: what is too large is kept as a hash, and what cannot be hashed is not shown', async () => {
     const { pins, store } = world();
     const large = tool('large', { description: 'x'.repeat(100_000) });
