@@ -1,10 +1,12 @@
 import * as vscode from 'vscode';
+import type { SearchHit } from '../gateway/contract/search.ts';
 import { COMMANDS } from './commandIds.ts';
 import { exportConfiguration } from './exportCommand.ts';
 import type { GatewayClient } from './gatewayClient.ts';
 import type { GatewayController } from './gatewayController.ts';
 import { acceptAllChanges, decideOnChange, reviewChange } from './pinReview.ts';
 import type { PlaygroundPanel } from './playgroundPanel.ts';
+import { registryCommands } from './registryCommands.ts';
 import type { RegistryFeed } from './registryFeed.ts';
 import { deleteSecret, setSecret } from './secretCommands.ts';
 import type { SecretVault } from './secretVault.ts';
@@ -19,6 +21,8 @@ export interface CommandDeps {
   readonly vault: SecretVault;
   readonly panel: PlaygroundPanel;
   readonly log: vscode.LogOutputChannel;
+  /** Shows what a search found in the tree. */
+  readonly reveal: (hit: SearchHit) => Promise<void>;
 }
 
 /** Registers every command of the manifest. A command that fails says so in a notification. */
@@ -53,6 +57,7 @@ export function registerCommands(deps: CommandDeps): vscode.Disposable {
     [COMMANDS.acceptChange]: (change) => decideOnChange(deps, 'accept', change),
     [COMMANDS.rejectChange]: (change) => decideOnChange(deps, 'reject', change),
     [COMMANDS.acceptAllChanges]: (server) => acceptAllChanges(deps, server),
+    ...registryCommands({ client: () => running(controller), feed, vault, reveal: deps.reveal }),
     [COMMANDS.showMenu]: () => showMenu(controller),
   };
   const registrations = Object.entries(handlers).map(([id, handler]) =>

@@ -2,7 +2,7 @@ import http from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { createParser } from 'eventsource-parser';
 import { llmErrorSchema } from '../gateway/contract/agent.ts';
-import { problemSchema } from '../gateway/contract/problem.ts';
+import { problemSchema, type Problem } from '../gateway/contract/problem.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const LARGEST_BODY_BYTES = 32 * 1024 * 1024;
@@ -10,13 +10,18 @@ const LARGEST_BODY_BYTES = 32 * 1024 * 1024;
 /** The gateway refused a request; the message is the gateway's own words. */
 export class GatewayRequestError extends Error {
   readonly status: number;
+  /** What the control plane said beside the words. */
+  readonly problem: Problem | undefined;
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, problem?: Problem) {
     super(message);
     this.name = 'GatewayRequestError';
     this.status = status;
+    this.problem = problem;
   }
 }
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface GatewayResponse {
   readonly status: number;
@@ -50,17 +55,22 @@ export class GatewayClient {
   }
 
   /** Any answer of the gateway, refusals included. Rejects when it cannot be reached. */
-  async request(method: 'GET' | 'POST', path: string, body?: unknown): Promise<GatewayResponse> {
-    const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+  async request(
+    method: Method,
+    path: string,
+    body?: unknown,
+    signal: AbortSignal = AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+  ): Promise<GatewayResponse> {
     const response = await this.#open(method, path, body, signal, 'application/json');
     return { status: response.statusCode ?? 0, body: await readBody(response) };
   }
 
   /** The body of a successful answer. Rejects with a `GatewayRequestError` otherwise. */
-  async json(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {
-    const response = await this.request(method, path, body);
-    if (response.status >= 400) throw new GatewayRequestError(response.status, refusal(response));
-    return response.body;
+  async json(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
+    const response = await this.request(method, path, body, signal);
+    if (response.status < 400) return response.body;
+    const problem = problemSchema.safeParse(response.body);
+    throw new GatewayRequestError(response.status, refusal(response), problem.data);
   }
 
   /** The events of an SSE answer, until it ends, breaks or `signal` fires. Refusals are `GatewayRequestError`s. */
@@ -78,7 +88,7 @@ export class GatewayClient {
   }
 
   #open(
-    method: 'GET' | 'POST',
+    method: Method,
     path: string,
     body: unknown,
     signal: AbortSignal,

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { configViewSchema } from '../gateway/contract/config.ts';
 import type { ParentMessage } from '../gateway/contract/ipc.ts';
 import { ConfigFiles } from './configFiles.ts';
 import { GatewayClient } from './gatewayClient.ts';
@@ -15,6 +16,9 @@ import { describeStatus } from './words.ts';
 
 /** Editors save in bursts; a restart for each would be one too many. */
 const RESTART_DEBOUNCE_MS = 400;
+/** Where nothing tells the gateway of a changed file, it looks every few seconds. */
+const FOLLOW_TIMEOUT_MS = 8_000;
+const FOLLOW_PAUSE_MS = 100;
 
 type StartMessage = Extract<ParentMessage, { type: 'start' }>;
 
@@ -35,6 +39,8 @@ export class GatewayController implements vscode.Disposable {
   #token = '';
   /** What the present or last process was started with. */
   #launchedWith: string | undefined;
+  /** The text of the configuration that it runs with, by its hash. */
+  #revision: string | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   readonly onDidChangeStatus = this.#changed.event;
@@ -98,7 +104,8 @@ export class GatewayController implements vscode.Disposable {
     await mkdir(this.dataDir, { recursive: true });
     await this.configFiles.ensure();
     const start = await this.#startMessage();
-    this.#launchedWith = await fingerprint(start);
+    this.#launchedWith = fingerprint(start);
+    this.#revision = await revisionOf(start.configFile);
     this.#token = start.ownerToken;
     this.#log.info(vscode.l10n.t('Starting the gateway with {0}', start.configFile));
     return launchGateway(
@@ -143,16 +150,48 @@ export class GatewayController implements vscode.Disposable {
     }, RESTART_DEBOUNCE_MS);
   }
 
-  /** Restarts a gateway that was started with something else than now holds. One that was stopped stays so. */
+  /**
+   * Restarts a gateway that was started with something else than now holds, or that cannot follow what the
+   * configuration says now. One that was stopped stays so.
+   */
   async #reconsider(): Promise<void> {
     if (this.status.status === 'stopped') return;
-    const now = await fingerprint(await this.#startMessage());
-    if (now !== this.#launchedWith) this.restart();
+    const start = await this.#startMessage();
+    const revision = await revisionOf(start.configFile);
+    if (fingerprint(start) === this.#launchedWith) {
+      if (revision === this.#revision) return;
+      if (await this.#follows(revision)) {
+        this.#revision = revision;
+        return;
+      }
+    }
+    this.restart();
+  }
+
+  /** Whether the gateway takes the configuration's new text up by itself, which it does soon or not at all. */
+  async #follows(revision: string): Promise<boolean> {
+    const client = this.#client;
+    for (const deadline = Date.now() + FOLLOW_TIMEOUT_MS; client !== undefined && Date.now() < deadline;) {
+      try {
+        const view = configViewSchema.parse(await client.json('GET', '/api/v1/config'));
+        if (view.revision === revision) return view.restartNeeded.length === 0;
+        if (view.problems.length > 0) return false;
+      } catch {
+        return false;
+      }
+      await new Promise((resolve) => setTimeout(resolve, FOLLOW_PAUSE_MS));
+    }
+    return false;
   }
 }
 
-/** Changes with every value the gateway is started with, and with the configuration's content. */
-async function fingerprint(start: StartMessage): Promise<string> {
-  const content = existsSync(start.configFile) ? await readFile(start.configFile) : '';
-  return createHash('sha256').update(JSON.stringify(start)).update(content).digest('hex');
+/** Changes with every value the gateway is started with. */
+function fingerprint(start: StartMessage): string {
+  return createHash('sha256').update(JSON.stringify(start)).digest('hex');
+}
+
+/** What the gateway calls the configuration's text. */
+async function revisionOf(file: string): Promise<string> {
+  const text = existsSync(file) ? await readFile(file, 'utf8') : '';
+  return createHash('sha256').update(text).digest('hex');
 }

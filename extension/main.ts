@@ -46,7 +46,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionInternals |
     noticeFailures(controller),
     providePinDocuments(controller),
     noticeQuarantine({ feed }),
-    registerCommands({ controller, feed, vault, panel, log }),
+    registerCommands({ controller, feed, vault, panel, log, reveal: view.reveal }),
   );
   if (readSettings().autoStart) controller.start();
   if (context.extensionMode !== vscode.ExtensionMode.Test) return undefined;

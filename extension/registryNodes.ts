@@ -7,6 +7,7 @@ import type {
   ServerView,
   ToolView,
 } from '../gateway/contract/registry.ts';
+import type { SearchHit } from '../gateway/contract/search.ts';
 import type { GatewayFailure, GatewayStatus } from './gatewaySupervisor.ts';
 
 /** What the registry tree is made of. */
@@ -93,6 +94,41 @@ export function isRegistryNode(argument: unknown): argument is RegistryNode {
 /** How many changes of a registry nobody has decided on. */
 export function countWaiting(registry: RegistryView): number {
   return allServers(registry).reduce((count, { review }) => count + (review?.waiting ?? 0), 0);
+}
+
+/** The node above one; undefined at the top. */
+export function parentNode(node: RegistryNode, registry: RegistryView | undefined): RegistryNode | undefined {
+  switch (node.kind) {
+    case 'tool':
+      return { kind: 'tools', server: node.server };
+    case 'resource':
+      return { kind: 'resources', server: node.server };
+    case 'prompt':
+      return { kind: 'prompts', server: node.server };
+    case 'tools':
+    case 'resources':
+    case 'prompts':
+    case 'notice':
+      return { kind: 'server', server: node.server };
+    case 'server': {
+      const group = registry?.groups.find(({ name }) => name === node.server.group);
+      return group && { kind: 'group', group };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** The node of what a search found; its server's, where the tree does not show it itself. */
+export function findNode(registry: RegistryView | undefined, hit: SearchHit): RegistryNode | undefined {
+  const server = registry && allServers(registry).find(({ fqn }) => fqn === hit.server);
+  if (server === undefined) return undefined;
+  const tool = hit.kind === 'tool' ? server.tools.find(({ name }) => name === hit.name) : undefined;
+  if (tool !== undefined) return { kind: 'tool', server, tool };
+  const prompt = hit.kind === 'prompt' ? server.prompts.find(({ name }) => name === hit.name) : undefined;
+  if (prompt !== undefined) return { kind: 'prompt', server, prompt };
+  const resource = hit.kind === 'resource' ? server.resources.find(({ uri }) => uri === hit.uri) : undefined;
+  return resource === undefined ? { kind: 'server', server } : { kind: 'resource', server, resource };
 }
 
 /** The servers of all groups. */

@@ -5,7 +5,7 @@ import { COMMANDS } from './commandIds.ts';
 import type { GatewayController } from './gatewayController.ts';
 import type { RegistryFeed } from './registryFeed.ts';
 import type { RegistryNode } from './registryNodes.ts';
-import { childNodes, rootNodes } from './registryNodes.ts';
+import { childNodes, parentNode, rootNodes } from './registryNodes.ts';
 import {
   countChanges,
   countServers,
@@ -39,9 +39,14 @@ export class RegistryTree implements vscode.TreeDataProvider<RegistryNode> {
     return childNodes(node, failureLines);
   }
 
+  /** What `reveal` needs to unfold the way to a node. */
+  getParent(node: RegistryNode): RegistryNode | undefined {
+    return parentNode(node, this.#feed.registry);
+  }
+
   getTreeItem(node: RegistryNode): vscode.TreeItem {
     const item = toItem(node);
-    item.contextValue = node.kind;
+    item.contextValue = node.kind === 'server' && node.server.disabled ? 'serverDisabled' : node.kind;
     const described = typeof item.description === 'string' ? `, ${item.description}` : '';
     item.accessibilityInformation = { label: `${labelOf(item)}${described}` };
     return item;
@@ -204,6 +209,7 @@ function serverTooltip(server: ServerView, state: string): string {
     `${server.fqn} (${state})`,
     server.description,
     info === undefined ? server.transport : `${info.name} ${info.version}, ${server.transport}`,
+    server.listedAt === undefined ? undefined : t('Listed {0}', new Date(server.listedAt).toLocaleString()),
     server.lastError,
     ...server.warnings,
     ...(server.stderrTail.length > 0 ? [t('Its newest messages:'), ...server.stderrTail] : []),

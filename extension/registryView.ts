@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
+import type { SearchHit } from '../gateway/contract/search.ts';
 import type { GatewayController } from './gatewayController.ts';
 import type { RegistryFeed } from './registryFeed.ts';
-import { allServers, countWaiting } from './registryNodes.ts';
+import { allServers, countWaiting, findNode } from './registryNodes.ts';
 import { RegistryTree } from './registryTree.ts';
 import { countChanges } from './words.ts';
 
@@ -11,7 +12,11 @@ const { t } = vscode.l10n;
 export function showRegistryView(
   controller: GatewayController,
   feed: RegistryFeed,
-): { tree: RegistryTree; disposable: vscode.Disposable } {
+): {
+  tree: RegistryTree;
+  reveal: (hit: SearchHit) => Promise<void>;
+  disposable: vscode.Disposable;
+} {
   const tree = new RegistryTree(controller, feed);
   const view = vscode.window.createTreeView('toolgate.registry', {
     treeDataProvider: tree,
@@ -30,7 +35,11 @@ export function showRegistryView(
   };
   update();
   const disposable = vscode.Disposable.from(view, feed.onDidChange(update));
-  return { tree, disposable };
+  const reveal = async (hit: SearchHit): Promise<void> => {
+    const node = findNode(feed.registry, hit);
+    if (node !== undefined) await view.reveal(node, { select: true, focus: true, expand: true });
+  };
+  return { tree, reveal, disposable };
 }
 
 function viewMessage(status: string, unread: boolean, error: string | undefined): string {

@@ -18,6 +18,13 @@ export type Edit =
   | { readonly kind: 'edit-server'; readonly server: string; readonly changes: Written }
   | { readonly kind: 'remove-server'; readonly server: string }
   | { readonly kind: 'move-server'; readonly server: string; readonly group: string }
+  /** Denies one tool of a server to everybody, or takes such a rule back. */
+  | {
+      readonly kind: 'rule-tool';
+      readonly server: string;
+      readonly tool: string;
+      readonly effect: 'deny' | null;
+    }
   /** A copy for another group, under the same name unless `changes` names another. */
   | {
       readonly kind: 'promote-server';
@@ -98,6 +105,9 @@ function make(document: Document, edit: Edit): void {
       list.delete(index);
       return;
     }
+    case 'rule-tool':
+      ruleTool(document, serverNode(document, edit.server).node, edit.tool, edit.effect);
+      return;
     case 'promote-server': {
       const copy = asMap(serverNode(document, edit.server).node.clone(), 'the copy');
       for (const key of OF_ITS_PLACE) copy.delete(key);
@@ -105,6 +115,17 @@ function make(document: Document, edit: Edit): void {
       append(document, edit.group, copy, String(copy.get('name')));
     }
   }
+}
+
+function ruleTool(document: Document, server: YAMLMap, tool: string, effect: 'deny' | null): void {
+  const rules = listIn(document, server, 'tools');
+  const index = rules.items.findIndex(
+    (rule) =>
+      isMap(rule) && rule.items.length === 2 && rule.get('match') === tool && rule.get('effect') === 'deny',
+  );
+  if (effect === null && index >= 0) rules.delete(index);
+  if (effect === 'deny' && index < 0) rules.add(document.createNode({ match: tool, effect }));
+  if (rules.items.length === 0) server.delete('tools');
 }
 
 function append(document: Document, group: string, server: YAMLMap, name: string): void {

@@ -62,6 +62,9 @@ export const promoteServerSchema = z.strictObject({
   ...changeFields,
 });
 
+/** `PUT …/tools/{tool}`: denies a tool to everybody; `null` takes that back. */
+export const ruleToolSchema = z.strictObject({ effect: z.literal('deny').nullable(), ...changeFields });
+
 /** `POST /api/v1/servers/test` */
 export const testServerSchema = z.strictObject({
   server: namedWritten,

@@ -63,6 +63,8 @@ export const serverViewSchema = z.object({
   description: z.string().optional(),
   tags: z.array(z.string()),
   transport: transportSchema,
+  /** Out of use by the configuration. */
+  disabled: z.boolean().default(false),
   state: serverStateSchema,
   /** Why the server is failed or degraded, in words a person can act on. */
   lastError: z.string().optional(),

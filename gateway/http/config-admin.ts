@@ -8,6 +8,7 @@ import {
   promoteServerSchema,
   putConfigSchema,
   removeSchema,
+  ruleToolSchema,
   testServerSchema,
 } from '../contract/config.ts';
 import { ChangeError, type ChangeOptions, type Configuration } from '../registry/configuration.ts';
@@ -100,6 +101,15 @@ export function createConfigRoutes(deps: ConfigAdminDeps): Router {
       server: idOf(params),
       group,
       changes,
+    })),
+  );
+  router.put(
+    `${one}/tools/:tool`,
+    edits(ruleToolSchema, ({ effect }, params) => ({
+      kind: 'rule-tool',
+      server: idOf(params),
+      tool: params['tool'] ?? '',
+      effect,
     })),
   );
   router.post(

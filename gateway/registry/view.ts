@@ -55,6 +55,7 @@ function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string
     ...(config.description !== undefined && { description: config.description }),
     tags: config.tags,
     transport: transportOf(config),
+    disabled: config.disabled,
     state: status.state,
     ...(status.lastError !== undefined && { lastError: status.lastError }),
     stderrTail: [...status.stderrTail],

@@ -67,7 +67,7 @@ async function consentTo(body: object): Promise<string[]> {
   return (refused.body['launches'] as { consent: string }[]).map(({ consent }) => consent);
 }
 
-describe('P93 a server that is added over the API', () => {
+describe('P80 a server that is added over the API', () => {
   it('is there at once, written into the file beside its comments, and gone when it is removed', async () => {
     const server = { name: 'memory', ...memory() };
     const consents = await consentTo({ server });

@@ -18,7 +18,7 @@ const ROOT = path.resolve(import.meta.dirname, '../..');
 const VSIX = path.join(ROOT, 'toolgate.vsix');
 const SCREENSHOTS = path.join(ROOT, 'out/screenshots');
 const PROMPT = 'Add 2 and 3, then multiply the result by 4';
-const JOURNEY_TIMEOUT_MS = 180_000;
+const JOURNEY_TIMEOUT_MS = 240_000;
 
 const timer = setTimeout(() => {
   console.error(`The journey did not end within ${JOURNEY_TIMEOUT_MS} ms`);
@@ -81,6 +81,7 @@ async function journey(): Promise<void> {
   await breakAndHeal();
   await stopAndStart();
   await useCommands();
+  await register();
   await closeWindow(await secondWindow());
 }
 
@@ -217,6 +218,47 @@ async function useCommands(): Promise<void> {
       .filter({ hasText: 'The gateway is running' })
       .waitFor();
     await screenshot(page, 'vscode-log-dark');
+  });
+}
+
+async function register(): Promise<void> {
+  await step('P80 a server is added by questions, tested, disabled and removed', async () => {
+    await workbench.run('Toolgate: Add Server…');
+    await workbench.choose('What kind of server?', 'A command on this machine');
+    const memory = path.join(ROOT, 'node_modules/@modelcontextprotocol/server-memory/dist/index.js');
+    await workbench.answer('Add Server', `node "${memory}"`, 'The command, as you would type it');
+    await workbench.choose('In which group?', 'common');
+    await workbench.answer('Add Server', 'notes', 'The server’s name');
+    await workbench.choose('What next?', 'Test the connection');
+    await workbench.accept('Run');
+    await workbench
+      .question('What next?')
+      .getByText(/memory-server .* 9 tools/)
+      .waitFor();
+    await screenshot(page, 'vscode-add-server-dark');
+    await workbench.choose('What next?', 'Add the server');
+    await workbench.accept('Run');
+    await workbench.row('notes, ready · 9 tools').waitFor();
+    await screenshot(page, 'vscode-added-dark');
+    await workbench.menu('notes, ready · 9 tools', 'Disable Server');
+    await workbench.row(/^notes, stopped/).waitFor();
+    await screenshot(page, 'vscode-disabled-dark');
+    await workbench.menu(/^notes, stopped/, 'Remove Server');
+    await workbench.accept('Remove');
+    await workbench.row(/^notes/).waitFor({ state: 'detached' });
+    const text = await readFile(path.join(workspace, 'toolgate.yaml'), 'utf8');
+    assert.ok(!text.includes('notes'));
+  });
+
+  await step('P82 a tool is found by what it does, and shown in the tree', async () => {
+    await workbench.run('Toolgate: Find Tool…');
+    await workbench.question('Find Tool').locator('input.input').fill('product of numbers');
+    await workbench.choose('Find Tool', 'multiply');
+    await page
+      .locator('.sidebar .monaco-list-row.selected')
+      .and(page.getByLabel(/^multiply, /))
+      .waitFor();
+    await screenshot(page, 'vscode-found-dark');
   });
 }
 

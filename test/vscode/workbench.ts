@@ -32,9 +32,13 @@ export class Workbench {
     });
   }
 
-  /** Types into the question with this title, and answers it; over when that question is gone. */
-  async answer(title: string, text: string): Promise<void> {
-    const question = this.question(title);
+  /**
+   * Types into the question with this title, and answers it; over when that question is gone. Of several questions
+   * with one title, `prompt` tells which.
+   */
+  async answer(title: string, text: string, prompt?: string): Promise<void> {
+    const shown = this.question(title);
+    const question = prompt === undefined ? shown : shown.filter({ hasText: prompt });
     const input = question.locator('input.input');
     await input.fill(text);
     await input.press('Enter');
@@ -65,10 +69,31 @@ export class Workbench {
    * The quick input while it shows this title, or this placeholder where it has no title. There is one for all questions, and a question follows another or
    * the palette late, so that only this tells which of them is there.
    */
-  private question(title: string): Locator {
+  question(title: string): Locator {
     const shown = this.page.locator('.quick-input-title', { hasText: title });
     const inside = this.page.getByPlaceholder(title);
     return this.page.locator('.quick-input-widget:visible', { has: shown.or(inside) });
+  }
+
+  /** Picks a row of the list that is open. */
+  async choose(title: string, label: string): Promise<void> {
+    const question = this.question(title);
+    await question.locator('.quick-input-list .monaco-list-row', { hasText: label }).first().click();
+  }
+
+  /** Presses a button of the dialog that is open. */
+  async accept(button: string): Promise<void> {
+    await this.page.locator('.monaco-dialog-box').getByRole('button', { name: button, exact: true }).click();
+  }
+
+  /** Runs an entry of a row's context menu. */
+  async menu(label: string | RegExp, entry: string): Promise<void> {
+    await this.row(label).first().click({ button: 'right' });
+    const item = this.page.locator('.monaco-menu').getByRole('menuitem', { name: entry }).first();
+    // A click so soon after the menu opened is taken for the end of the one that opened it.
+    await item.hover();
+    await this.page.keyboard.press('Enter');
+    await item.waitFor({ state: 'detached' });
   }
 
   container(name: string): Locator {

@@ -101,6 +101,7 @@ describe('toolsVersion', () => {
     name: 'a',
     tags: [],
     transport: 'stdio',
+    disabled: false,
     state: 'ready',
     stderrTail: [],
     warnings: [],

@@ -12,6 +12,7 @@ function server(group: string, name: string, tools: readonly string[]): ServerVi
     name,
     tags: [],
     transport: 'stdio',
+    disabled: false,
     state: 'ready',
     stderrTail: [],
     warnings: [],
