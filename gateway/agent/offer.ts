@@ -3,7 +3,7 @@ import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ToolSpec } from '../models/model.ts';
 import type { Directory } from '../registry/directory.ts';
-import type { Listed, ServerEntry } from '../registry/entry.ts';
+import { isAvailable, type Listed, type ServerEntry } from '../registry/entry.ts';
 import { AgentError } from './errors.ts';
 
 /** A tool on offer: how the model sees it, and what it stands for. */
@@ -127,7 +127,7 @@ function notFound(what: string, param: string, trouble?: string): AgentError {
 }
 
 function troubleOf({ fqn, status }: ServerEntry): string | undefined {
-  if (status.state === 'ready' || status.state === 'degraded') return undefined;
+  if (isAvailable(status)) return undefined;
   return `The server ${fqn} is ${status.state}${status.lastError ? `: ${status.lastError}` : ''}.`;
 }
 

@@ -86,7 +86,9 @@ function serverLines(catalog: Catalog): string {
   const width = Math.max(...entries.map(({ fqn }) => fqn.length));
   return entries
     .map(({ fqn, status, capabilities }) => {
-      const what = status.state === 'ready' ? `${capabilities.tools.length} tools` : (status.lastError ?? '');
+      const atRest = status.state === 'stopped' && status.lastError === undefined;
+      const known = status.state === 'ready' || atRest;
+      const what = known ? `${capabilities.tools.length} tools` : (status.lastError ?? '');
       return `  ${fqn.padEnd(width)}  ${status.state}${what === '' ? '' : `, ${what}`}\n`;
     })
     .join('');

@@ -4,6 +4,7 @@ import { reviewSummarySchema } from './pins.ts';
 /**
  * Where a server is in its life. `configured`: known, not yet started. `degraded`: connected, but part of
  * what it offers could not be listed. `failed`: the last start or connection failed; a new attempt may be due.
+ * `stopped`: disabled, which `lastError` says, or at rest until a call starts it.
  */
 export const serverStateSchema = z.enum(['configured', 'starting', 'ready', 'degraded', 'failed', 'stopped']);
 export type ServerState = z.infer<typeof serverStateSchema>;

@@ -68,6 +68,11 @@ export interface ServerStatus {
   readonly listedAt?: number;
 }
 
+/** Whether a call would do: the server is there, or at rest until a call starts it. */
+export function isAvailable({ state, lastError }: ServerStatus): boolean {
+  return state === 'ready' || state === 'degraded' || (state === 'stopped' && lastError === undefined);
+}
+
 /** What a server last said of itself and listed, in full. It outlives the connection and the gateway's run. */
 export interface KnownServer
   extends

@@ -2,7 +2,14 @@ import { compileMatcher } from '../access/match.ts';
 import { namedOutright, type Pick as Picked } from '../config/virtual.ts';
 import type { ToolRule } from '../config/tool-rules.ts';
 import { LATEST_PROTOCOL_VERSION } from '../upstream/connection.ts';
-import type { CatalogTool, Listed, Offered, ServerEntry, ServerStatus } from './entry.ts';
+import {
+  isAvailable,
+  type CatalogTool,
+  type Listed,
+  type Offered,
+  type ServerEntry,
+  type ServerStatus,
+} from './entry.ts';
 import { createShaper, type Resolve } from './shape.ts';
 
 /** A virtual server, given the servers it is made of as they are now; undefined for one that there is not. */
@@ -120,8 +127,7 @@ function choose(candidates: readonly Candidate[], warnings: string[]): Map<strin
 /** A virtual server is as well as its members; what ails them is told where they are shown themselves. */
 function statusOf(name: string, members: readonly (ServerEntry | undefined)[]): ServerStatus {
   const statuses = members.flatMap((member) => (member === undefined ? [] : [member.status]));
-  const away =
-    members.length - statuses.filter(({ state }) => state === 'ready' || state === 'degraded').length;
+  const away = members.length - statuses.filter(isAvailable).length;
   const starting = statuses.some(
     ({ state, lastError }) => (state === 'starting' || state === 'configured') && lastError === undefined,
   );
