@@ -59,6 +59,11 @@ export function kindIssues(server: ServerKeys): { readonly key: string; readonly
     'a server that listens on its own address has one process: isolation must be shared',
   );
   issue(url === undefined && transport !== undefined, 'transport', 'transport needs a url');
+  issue(
+    transport === 'sse' && server.protocol === 'modern',
+    'protocol',
+    'the transport sse is of the legacy era',
+  );
   const authless = url === undefined && !api && auth.type === 'header';
   issue(authless, 'auth', 'header auth needs a url or openapi');
   return issues;

@@ -80,15 +80,13 @@ export function createDispatch(deps: {
     if (scope.kind !== 'server' || scope.discovery === true) return undefined;
     const id = `${scope.group}:${scope.server}`;
     if (eraOf(catalog.entry(id)?.status.protocolVersion) === 'legacy') return undefined;
+    if (session.modern !== undefined) return session.modern;
     const { permitted, route } = reached(session);
-    session.modern ??= deps.modernSession(
-      id,
-      (method, params) => {
-        if (permitted()) route.announce(method, params);
-      },
-      { subject: session.principal.subject, session: session.id },
-    );
-    return session.modern;
+    const announce: Route['announce'] = (method, params) => {
+      if (permitted()) route.announce(method, params);
+    };
+    const caller = { subject: session.principal.subject, session: session.id };
+    return (session.modern = deps.modernSession(id, announce, caller));
   };
   const logs = (serverId: string): boolean =>
     isJsonObject(catalog.entry(serverId)?.status.declared['logging']);

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonObject } from '../contract/json.ts';
 import type { Connection } from './connection.ts';
 import { JsonRpcError } from './errors.ts';
@@ -43,6 +42,23 @@ export async function subscribe(
     if (Date.now() - began > STEADY_MS) pause = PAUSE_MS.first;
     const jittered = pause * (0.8 + Math.random() * 0.4);
     pause = Math.min(pause * 2, PAUSE_MS.most);
-    await sleep(jittered, undefined, { signal, ref: false }).catch(() => undefined);
+    await pauseFor(jittered, signal);
   }
+}
+
+/** Ends early when the signal aborts. */
+function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms).unref();
+    signal.addEventListener('abort', done, { once: true });
+  });
 }
