@@ -12,7 +12,7 @@ import { ROOT, startGateway, type RunningGateway } from '../support/gateway.ts';
 import { processesWith } from '../support/processes.ts';
 
 const SERVER = join(ROOT, 'test/support/era-server.ts');
-const MOODS = ['legacy', 'silent', 'exits', 'modern'] as const;
+const MOODS = ['legacy', 'silent', 'exits', 'modern', 'slow'] as const;
 const MARK = `eras-${process.pid}`;
 
 let dir: string;
@@ -25,7 +25,7 @@ beforeAll(async () => {
   const moody = async (name: string, mood: string): Promise<string> => {
     await writeFile(join(dir, `${name}.mood`), mood);
     const args = [SERVER, join(dir, `${name}.mood`), join(dir, `${name}.log`)];
-    return `{ name: ${name}, command: node, args: ${JSON.stringify(args)}, env: { MARK: "${MARK}-${name}" } }`;
+    return `{ name: ${name}, command: node, args: ${JSON.stringify(args)}, env: { MARK: "${MARK}-${name}" }, timeouts: { connect: 30s } }`;
   };
   gateway = await startGateway({
     config: configOf({
@@ -81,10 +81,13 @@ describe('the era of a server over stdio', () => {
     ['silent', 'keeps silent on it'],
     ['exits', 'ends at it'],
     ['modern', 'answers it'],
+    ['slow', 'takes its time to start, and speaks both eras'],
   ])('%s is found out where it %s', async (mood) => {
     const client = await open(`/mcp/common/${mood}`);
     await expect.poll(() => say(client, 'era'), { timeout: 20_000 }).toBe(mood);
-    expect((await serverOf(mood))?.protocolVersion).toBe(mood === 'modern' ? '2026-07-28' : '2025-11-25');
+    expect((await serverOf(mood))?.protocolVersion).toBe(
+      mood === 'modern' || mood === 'slow' ? '2026-07-28' : '2025-11-25',
+    );
     await client.close();
   });
 

@@ -263,6 +263,34 @@ describe('what a server announces', () => {
   });
 });
 
+describe('a legacy server', () => {
+  it('that never answers what it does not know is spoken to all the same, and not asked for ever', async () => {
+    const initialized = { protocolVersion: '2025-11-25', serverInfo: { name: 'old' }, capabilities: {} };
+    let given = false;
+    answers = {
+      initialize: ({ message, res }) => json(res, { id: message['id'], result: initialized }),
+      'notifications/initialized': ({ res }) => res.writeHead(202).end(),
+      'server/discover': ({ res }) => res.on('close', () => (given = true)),
+    };
+    await connect();
+    expect(connection.era).toBe('legacy');
+    expect(connection.handshake.shyAt).toBeGreaterThan(0);
+    await expect.poll(() => given).toBe(true);
+  });
+
+  it.each([404, 405, 500])('that answers HTTP %i is one', async (status) => {
+    const initialized = { protocolVersion: '2025-11-25', serverInfo: { name: 'old' }, capabilities: {} };
+    answers = {
+      initialize: ({ message, res }) => json(res, { id: message['id'], result: initialized }),
+      'notifications/initialized': ({ res }) => res.writeHead(202).end(),
+      'server/discover': ({ res }) => res.writeHead(status).end('<html>'),
+    };
+    await connect();
+    expect(connection.era).toBe('legacy');
+    expect(connection.handshake.shyAt).toBeUndefined();
+  });
+});
+
 describe('a server that changes its era', () => {
   it('to the legacy one is spoken to in that, and the call sent again', async () => {
     await connect();
