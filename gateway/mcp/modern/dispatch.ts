@@ -12,7 +12,7 @@ import type { ModernSession } from '../modern-session.ts';
 import { canBeAsked, type Route } from '../relay.ts';
 import type { ListMethod, Scope, View, Views } from '../scope.ts';
 import { ownServer, type OwnerOf } from './owner.ts';
-import { PARKED_MS, type Leg, type ParkedCall, type Parking } from './parking.ts';
+import { PARKED_MS, type Round, type ParkedCall, type Parking } from './parking.ts';
 import { cacheable, complete, offers, type Payloads } from './payloads.ts';
 import type { ConnectionPool, Owner, PooledConnection } from './pool.ts';
 import type { Binding, RequestStates, StateContent } from './request-state.ts';
@@ -129,8 +129,7 @@ export function createModernDispatch(deps: ModernDispatchDeps): ModernDispatch {
       return done(exchange, JSON.stringify(complete(JSON.parse(aim) as JsonObject)));
     if ('code' in aim) return failed(exchange, inBand(aim));
     if (aim.target.kind === 'tool' && scope.discovery !== true) {
-      const tool = (view() ?? first).tools.find(({ name }) => name === params['name']);
-      const fault = checkArgumentHeaders(tool?.['inputSchema'], exchange.headers, params['arguments']);
+      const fault = checkArgumentHeaders((view() ?? first).tools, params, exchange.headers);
       if (fault !== undefined) return failed(exchange, fault);
     }
     return callThrough(deps, exchange, aim, owner);
@@ -205,7 +204,7 @@ function talkFor(
   { target }: Aim,
   owner: Owner | undefined,
   { request: { envelope }, principal }: ModernExchange,
-  notify: Leg['notify'],
+  notify: Round['notify'],
   resumed: ParkedCall | undefined,
 ): Talk | undefined {
   const logs = envelope.logLevel !== undefined;
@@ -220,12 +219,12 @@ function talkFor(
 }
 
 /** Where a server of the modern era logs to; it asks nothing on the way. */
-function routeTo(deliver: Leg['notify']): Route {
+function routeTo(deliver: Round['notify']): Route {
   return { ...NOWHERE, deliver };
 }
 
 /** What of a server's notifications the client of one exchange gets: log messages only as severe as it asked for. */
-function logsFor(level: string | undefined, notify: Leg['notify']): Leg['notify'] {
+function logsFor(level: string | undefined, notify: Round['notify']): Round['notify'] {
   const least = LOG_LEVELS.indexOf(level);
   return (method, params) => {
     if (method !== 'notifications/message') return;
@@ -247,7 +246,7 @@ function finish(
   if (result['resultType'] !== 'input_required')
     return binding.method === 'resources/read' ? cacheable(complete(result)) : complete(result);
   if (parked !== undefined) {
-    const content = { parked: parked.id, round: parked.round };
+    const content = { parked: parked.id, round: parked.rounds };
     return { ...result, requestState: states.seal(content, binding, now() + PARKED_MS) };
   }
   const { requestState } = result;

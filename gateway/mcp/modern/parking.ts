@@ -6,8 +6,8 @@ import { CODES } from '../jsonrpc.ts';
 import type { Route } from '../relay.ts';
 import { answerFault, declares, kindOf } from './questions.ts';
 
-/** One HTTP exchange in the life of a call: the first request, or a retry of it. */
-export interface Leg {
+/** One exchange of a call with its client: the first request, or a retry of it. */
+export interface Round {
   /** Aborted when the client closes the exchange, or its time is up: the call is cancelled at the server. */
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
@@ -25,8 +25,8 @@ export interface Upstream {
 /** A call of a modern client at a server of the legacy era, which may ask back while it works. */
 export interface ParkedCall {
   readonly id: string;
-  /** How many exchanges it has had. */
-  readonly round: number;
+  /** How many rounds it has had. */
+  readonly rounds: number;
   /** Takes what the server says that belongs to the call, or may. */
   readonly route: Route;
   /** True while an exchange of the client waits for it. */
@@ -39,7 +39,7 @@ export interface ParkedCall {
    * Resolves with the result, or with an `input_required` one while the server waits for answers: then the call is
    * parked until its next round, and given up when none comes in time.
    */
-  attend(leg: Leg): Promise<JsonObject>;
+  attend(round: Round): Promise<JsonObject>;
   /** Settles when the call has ended and left the parking. */
   readonly over: Promise<void>;
 }
@@ -70,7 +70,7 @@ interface Question {
 }
 
 interface Attending {
-  readonly leg: Leg;
+  readonly round: Round;
   readonly resolve: (result: JsonObject) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -95,7 +95,7 @@ export function createParking(): Parking {
     },
     find: (id, round, tokenId) => {
       const call = calls.get(id);
-      return call?.tokenId === tokenId && call.round === round && !call.attended ? call : undefined;
+      return call?.tokenId === tokenId && call.rounds === round && !call.attended ? call : undefined;
     },
     close: () => {
       for (const call of [...calls.values()]) call.cancel(new Error('the gateway is stopping'));
@@ -108,7 +108,7 @@ class Call implements ParkedCall {
   readonly tokenId: string;
   readonly over: Promise<void>;
   readonly route: Route;
-  round = 0;
+  rounds = 0;
   private readonly room: () => string | undefined;
   private readonly upstream = new AbortController();
   private readonly questions = new Map<string, Question>();
@@ -124,7 +124,7 @@ class Call implements ParkedCall {
     this.room = room;
     this.over = new Promise((resolve) => (this.leave = resolve));
     this.route = {
-      deliver: (method, params) => this.attending?.leg.notify(method, params),
+      deliver: (method, params) => this.attending?.round.notify(method, params),
       announce: () => undefined,
       ask: (method, params, signal) => this.ask(capabilities, method, params, signal),
     };
@@ -139,7 +139,7 @@ class Call implements ParkedCall {
   }
 
   start(send: (upstream: Upstream) => Promise<JsonObject>): void {
-    const onProgress = (progress: Progress): void => this.attending?.leg.onProgress?.(progress);
+    const onProgress = (progress: Progress): void => this.attending?.round.onProgress?.(progress);
     send({ signal: this.upstream.signal, onProgress, route: this.route }).then(
       (result) => this.end({ result }),
       (error: unknown) => this.end({ error }),
@@ -158,17 +158,17 @@ class Call implements ParkedCall {
     }
   }
 
-  attend(leg: Leg): Promise<JsonObject> {
+  attend(round: Round): Promise<JsonObject> {
     clearTimeout(this.lapse);
-    this.round++;
+    this.rounds++;
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => this.cancel(leg.signal.reason);
+      const onAbort = (): void => this.cancel(round.signal.reason);
       const done = (): void => {
-        leg.signal.removeEventListener('abort', onAbort);
+        round.signal.removeEventListener('abort', onAbort);
         this.attending = undefined;
       };
       this.attending = {
-        leg,
+        round,
         resolve: (result) => {
           done();
           resolve(result);
@@ -178,8 +178,8 @@ class Call implements ParkedCall {
           reject(error instanceof Error ? error : new Error(String(error)));
         },
       };
-      leg.signal.addEventListener('abort', onAbort, { once: true });
-      if (leg.signal.aborted) onAbort();
+      round.signal.addEventListener('abort', onAbort, { once: true });
+      if (round.signal.aborted) onAbort();
       else this.tell();
     });
   }

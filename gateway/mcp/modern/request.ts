@@ -1,9 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
 import type { Envelope } from '../../pipeline/call.ts';
+import type { Listed } from '../../registry/entry.ts';
 import { MODERN_VERSION } from '../../upstream/connection.ts';
 import { META } from '../../upstream/envelope.ts';
-import { argumentAt, decodeHeader, NAMED, readMarks, type Marks } from '../../upstream/mirrored-headers.ts';
+import {
+  argumentAt,
+  decodeHeader,
+  NAMED,
+  readMarks,
+  type MirroredArgument,
+} from '../../upstream/mirrored-headers.ts';
 import { CODES, type Incoming, type Reply, type RequestId, type RpcError } from '../jsonrpc.ts';
 
 /** A request of the modern era, its envelope taken off. */
@@ -100,26 +107,33 @@ export function methodNotFound(method: string): StatusError {
 
 /**
  * Compares the headers of a `tools/call` with the arguments that the tool's schema marks with `x-mcp-header`. A
- * tool whose marks are faulty has none.
+ * tool whose marks are faulty has none. Which tools mark anything is read once for each list.
  */
 export function createArgumentHeaderCheck(): (
-  inputSchema: unknown,
+  tools: readonly Listed[],
+  params: JsonObject,
   headers: IncomingHttpHeaders,
-  args: unknown,
 ) => StatusError | undefined {
-  const known = new WeakMap<object, Marks>();
-  return (inputSchema, headers, args) => {
-    if (!isJsonObject(inputSchema)) return undefined;
-    let marks = known.get(inputSchema);
-    if (marks === undefined) known.set(inputSchema, (marks = readMarks(inputSchema)));
-    if ('fault' in marks) return undefined;
-    for (const { path, header } of marks.marked) {
+  const known = new WeakMap<readonly Listed[], ReadonlyMap<unknown, readonly MirroredArgument[]>>();
+  return (tools, { name, arguments: args }, headers) => {
+    let marked = known.get(tools);
+    if (marked === undefined) known.set(tools, (marked = markedOf(tools)));
+    for (const { path, header } of marked.get(name) ?? []) {
       const value = argumentAt(path, args);
       if (value === undefined || value === null || typeof value === 'object') continue;
       if (!says(headers[header], value)) return mismatch(header, `arguments.${path.join('.')}`);
     }
     return undefined;
   };
+}
+
+function markedOf(tools: readonly Listed[]): ReadonlyMap<unknown, readonly MirroredArgument[]> {
+  const marked = new Map<unknown, readonly MirroredArgument[]>();
+  for (const { name, inputSchema } of tools) {
+    const marks = readMarks(inputSchema);
+    if ('marked' in marks && marks.marked.length > 0) marked.set(name, marks.marked);
+  }
+  return marked;
 }
 
 function says(header: string | string[] | undefined, value: unknown): boolean {

@@ -4,7 +4,7 @@ import { JsonRpcError } from '../../upstream/errors.ts';
 import { CODES } from '../jsonrpc.ts';
 import type { Owner, PooledConnection } from './pool.ts';
 import type { Route } from '../relay.ts';
-import type { Leg, ParkedCall, Parking } from './parking.ts';
+import type { Round, ParkedCall, Parking } from './parking.ts';
 import { LOG_LEVELS } from './request.ts';
 
 /** The connection that a call takes, and whether the call came to be parked on it. */
@@ -16,7 +16,7 @@ export interface Talk {
   end(): void;
 }
 
-type Notify = Leg['notify'];
+type Notify = Round['notify'];
 
 /** A call of a legacy server on a connection of the caller's own, begun now or resumed. */
 export function talkOwn(

@@ -124,6 +124,10 @@ describe('headers of marked arguments', () => {
       limits: { type: 'object', properties: { rows: { type: 'integer', 'x-mcp-header': 'Rows' } } },
     },
   };
+  const tools = [
+    { name: 'other', inputSchema: { 'x-mcp-header': 'Root' } },
+    { name: 'query', inputSchema: schema },
+  ];
   const check = createArgumentHeaderCheck();
   it.each<[string, IncomingHttpHeaders, JsonObject, boolean]>([
     ['nothing said, nothing given', {}, {}, true],
@@ -141,7 +145,7 @@ describe('headers of marked arguments', () => {
     ['a hexadecimal number', { 'mcp-param-rows': '0x5' }, { limits: { rows: 5 } }, false],
     ['broken base64', { 'mcp-param-region': '=?base64?!?=' }, { region: 'eu' }, false],
   ])('%s', (_what, headers, args, fits) => {
-    const fault = check(schema, headers, args);
+    const fault = check(tools, { name: 'query', arguments: args }, headers);
     if (fits) expect(fault).toBeUndefined();
     else expect(fault).toMatchObject({ status: 400, code: -32020 });
   });

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
-import { createParking, PARKED_MS, type Leg, type Upstream } from '../../../gateway/mcp/modern/parking.ts';
+import { createParking, PARKED_MS, type Round, type Upstream } from '../../../gateway/mcp/modern/parking.ts';
 import { declares } from '../../../gateway/mcp/modern/questions.ts';
 
 const NEVER = new AbortController().signal;
-const leg = (more: Partial<Leg> = {}): Leg => ({ signal: NEVER, notify: () => undefined, ...more });
+const roundOf = (more: Partial<Round> = {}): Round => ({ signal: NEVER, notify: () => undefined, ...more });
 const OWNER = { tokenId: 'token', capabilities: { elicitation: {}, sampling: {} } };
 const ACCEPTED = { action: 'accept', content: {} };
 
@@ -35,7 +35,7 @@ describe('a parked call', () => {
   it('tells all questions of a moment at once, and goes on with their answers', async () => {
     const parking = createParking();
     const call = parking.begin(OWNER, asking(['one', 'two']));
-    expect(await settled(call.attend(leg()))).toEqual({
+    expect(await settled(call.attend(roundOf()))).toEqual({
       resultType: 'input_required',
       inputRequests: {
         'elicitation-1': { method: 'elicitation/create', params: { message: 'one' } },
@@ -45,10 +45,10 @@ describe('a parked call', () => {
     expect(call.waiting).toBe(true);
     const found = parking.find(call.id, 1, 'token');
     found?.answer({ 'elicitation-1': ACCEPTED, other: 7 });
-    const again = await settled(found!.attend(leg()));
+    const again = await settled(found!.attend(roundOf()));
     expect(Object.keys(again['inputRequests'] as object)).toEqual(['elicitation-2']);
     parking.find(call.id, 2, 'token')?.answer({ 'elicitation-2': ACCEPTED });
-    expect(await settled(call.attend(leg()))).toEqual({ answers: [ACCEPTED, ACCEPTED] });
+    expect(await settled(call.attend(roundOf()))).toEqual({ answers: [ACCEPTED, ACCEPTED] });
     await call.over;
     expect(parking.find(call.id, 3, 'token')).toBeUndefined();
   });
@@ -56,7 +56,7 @@ describe('a parked call', () => {
   it('is found by its owner alone, in its round alone, and not while somebody attends it', async () => {
     const parking = createParking();
     const call = parking.begin(OWNER, asking());
-    const first = call.attend(leg());
+    const first = call.attend(roundOf());
     expect(parking.find(call.id, 1, 'token')).toBeUndefined();
     await settled(first);
     expect(parking.find(call.id, 0, 'token')).toBeUndefined();
@@ -74,11 +74,11 @@ describe('a parked call', () => {
       return asking()(up);
     });
     const first = new AbortController();
-    await settled(call.attend(leg({ signal: first.signal })));
+    await settled(call.attend(roundOf({ signal: first.signal })));
     first.abort();
     expect(upstream?.aborted).toBe(false);
     const second = new AbortController();
-    const attended = call.attend(leg({ signal: second.signal }));
+    const attended = call.attend(roundOf({ signal: second.signal }));
     second.abort(new Error('closed'));
     await expect(attended).rejects.toThrow('closed');
     expect(upstream?.aborted).toBe(true);
@@ -92,7 +92,7 @@ describe('a parked call', () => {
       upstream = up.signal;
       return asking()(up);
     });
-    await settled(call.attend(leg()));
+    await settled(call.attend(roundOf()));
     await vi.advanceTimersByTimeAsync(PARKED_MS - 1_000);
     expect(upstream?.aborted).toBe(false);
     await vi.advanceTimersByTimeAsync(2_000);
@@ -107,15 +107,15 @@ describe('a parked call', () => {
       await new Promise((resolve) => setTimeout(resolve, 5_000));
       return { done: true };
     });
-    await settled(call.attend(leg()));
+    await settled(call.attend(roundOf()));
     await vi.advanceTimersByTimeAsync(6_000);
-    expect(await settled(parking.find(call.id, 1, 'token')!.attend(leg()))).toEqual({ done: true });
+    expect(await settled(parking.find(call.id, 1, 'token')!.attend(roundOf()))).toEqual({ done: true });
   });
 
   it('refuses what the client did not declare, and answers that are none', async () => {
     const parking = createParking();
     const call = parking.begin(OWNER, asking());
-    await settled(call.attend(leg()));
+    await settled(call.attend(roundOf()));
     await expect(call.route.ask('roots/list', {}, NEVER)).rejects.toMatchObject({ code: -32601 });
     await expect(call.route.ask('elicitation/create', { mode: 'url' }, NEVER)).rejects.toMatchObject({
       code: -32601,
@@ -128,7 +128,7 @@ describe('a parked call', () => {
   it('is one of 32 of a caller, and of 1024 in all, at most', async () => {
     const parking = createParking();
     const park = (tokenId: string): Promise<JsonObject> =>
-      settled(parking.begin({ ...OWNER, tokenId }, asking()).attend(leg()));
+      settled(parking.begin({ ...OWNER, tokenId }, asking()).attend(roundOf()));
     for (let count = 0; count < 32; count++) await park('busy');
     await expect(park('busy')).rejects.toThrow('32 calls of yours');
     for (let count = 0; count < 1_024 - 32; count++) await park(`token-${count % 31}`);

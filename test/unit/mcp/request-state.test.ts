@@ -60,11 +60,15 @@ describe('a request state', () => {
 
   it('is of no use when anything of it was altered', () => {
     fc.assert(
-      fc.property(fc.nat(state.length - 1), fc.constantFrom('A', 'z', '0', '-', '_', '=', '+', '/', ' ', '.'), (at, char) => {
-        fc.pre(state[at] !== char);
-        const altered = state.slice(0, at) + char + state.slice(at + 1);
-        expect(states.open(altered, BINDING)).toBeUndefined();
-      }),
+      fc.property(
+        fc.nat(state.length - 1),
+        fc.constantFrom('A', 'z', '0', '-', '_', '=', '+', '/', ' ', '.'),
+        (at, char) => {
+          fc.pre(state[at] !== char);
+          const altered = state.slice(0, at) + char + state.slice(at + 1);
+          expect(states.open(altered, BINDING)).toBeUndefined();
+        },
+      ),
     );
     fc.assert(
       fc.property(fc.anything(), (anything) => {
