@@ -46,6 +46,7 @@ import {
 } from './pipeline/stages.ts';
 import { createCatalog, type Catalog } from './registry/catalog.ts';
 import { createPins, registrationsGone } from './registry/pins.ts';
+import type { ManagedLists } from './registry/managed.ts';
 import { createConfiguration } from './registry/configuration.ts';
 import { createSearch } from './registry/search.ts';
 import { createTrials } from './registry/trial.ts';
@@ -80,6 +81,8 @@ export interface GatewayDeps {
   readonly ownerToken?: string | undefined;
   /** Lets the gateways of other windows know this one; none when it is headless. */
   readonly sharing?: Sharing | undefined;
+  /** What an organisation allows this machine's servers to be. */
+  readonly managed: ManagedLists;
   /** Values of references. */
   readonly references: ReferenceSource;
   /** What servers inherit from, in the part that is safe to hand on. */
@@ -137,6 +140,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     gatewayVersion: version,
     catalogStore: deps.catalogStore,
     pins,
+    managed: deps.managed,
     log,
   });
   const catalog = createCatalog({ config: () => config, upstreams, pins, decide, resolve });

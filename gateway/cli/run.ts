@@ -5,6 +5,7 @@ import { createGateway, type Gateway } from '../gateway.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Sharing } from '../identity/sharing.ts';
 import { CliError } from './cli-error.ts';
+import { managedFiles, readManagedLists } from '../registry/managed.ts';
 import { openCatalogStore } from '../storage/file-catalog-store.ts';
 import { openFileConfigSource, revisionOf } from '../storage/file-config-source.ts';
 import { dataFiles } from '../storage/paths.ts';
@@ -59,6 +60,10 @@ export async function runGateway(
     tokenKey: stores.tokenKey,
     ownerToken: options.ownerToken,
     sharing: options.sharing,
+    managed: readManagedLists(
+      managedFiles(process.platform, program.env),
+      furtherManagedFiles(program.env['TOOLGATE_MANAGED_SETTINGS']),
+    ),
     references: referenceSource(program, loaded.folder, options.secrets),
     env: program.env,
     execPath: process.execPath,
@@ -84,6 +89,11 @@ export async function runGateway(
     await close();
     throw listenError(error as NodeJS.ErrnoException, loaded.config.listen.host, port);
   }
+}
+
+/** Files that bind beside those of the system, and cannot lift what those say. */
+function furtherManagedFiles(file: string | undefined): string[] {
+  return file === undefined || file === '' ? [] : [file];
 }
 
 /** What to tell of a port that cannot be listened on. */

@@ -1,13 +1,14 @@
 import type { Config, ServerConfig } from '../config/schema.ts';
 import type { JsonObject } from '../contract/json.ts';
 import type { Capabilities, ServerStatus } from '../registry/entry.ts';
+import type { ManagedLists } from '../registry/managed.ts';
 import type { Pinned } from '../registry/pin.ts';
 import { pinnedOf, type Pins } from '../registry/pins.ts';
 import type { CatalogStore } from '../storage/contracts.ts';
 import type { Log } from '../telemetry/log.ts';
 import { connectServer, connectSession, type ConnectDeps } from './connect.ts';
 import type { ClientDescription, Connection, ConnectionEvents, Handshake } from './connection.ts';
-import { discover, type Discovery } from './discover.ts';
+import { discover, NOTHING, type Discovery } from './discover.ts';
 import { UnavailableError } from './errors.ts';
 import { createIsolated, type Caller } from './isolation.ts';
 import { createOwned } from './owned.ts';
@@ -77,13 +78,15 @@ export interface UpstreamsDeps extends ConnectDeps {
   /** What servers listed before this run, and where what they list is kept for the next. */
   readonly catalogStore: CatalogStore;
   readonly pins: Pick<Pins, 'record' | 'knows'>;
+  readonly managed: ManagedLists;
   readonly log: Log;
 }
 
-const DISABLED: { status: ServerStatus; capabilities: Capabilities } = {
-  status: { state: 'stopped', lastError: 'disabled in the configuration', stderrTail: [], declared: {} },
-  capabilities: { tools: [], resources: [], templates: [], prompts: [] },
-};
+/** How a server is that does not run, and why it does not. */
+function stopped(lastError: string): { readonly status: ServerStatus; readonly capabilities: Capabilities } {
+  return { status: { state: 'stopped', lastError, stderrTail: [], declared: {} }, capabilities: NOTHING };
+}
+const DISABLED = 'disabled in the configuration';
 
 export function createUpstreams(deps: UpstreamsDeps): Upstreams {
   const listeners: (() => void)[] = [];
@@ -98,8 +101,20 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     leaving.add(gone);
     return gone;
   };
+  let objections: ReadonlyMap<string, string> = new Map();
+  const absent = (id: string): Promise<never> =>
+    Promise.reject(new UnavailableError(objections.get(id) ?? 'the server is disabled'));
+  const objectionTo = (server: ServerConfig): string | undefined =>
+    deps.managed.objection(server.name, server, deps.launch.resolve);
   const apply = (config: Config): void => {
     const wanted = enabledServers(config);
+    objections = new Map(
+      [...wanted].flatMap(([id, { server }]) => {
+        const objection = objectionTo(server);
+        return objection === undefined ? [] : [[id, objection] as const];
+      }),
+    );
+    for (const id of objections.keys()) wanted.delete(id);
     modes = new Map([...wanted].map(([id, { pinned }]) => [id, pinned.mode]));
     const retired = new Map<string, Promise<void>>();
     for (const [id, one] of registered) {
@@ -127,12 +142,9 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       apply(config);
       changed();
     },
-    snapshot: (id) => registered.get(id)?.supervisor ?? DISABLED,
-    connected: (id, caller) =>
-      registered.get(id)?.connected(caller) ?? Promise.reject(new UnavailableError('the server is disabled')),
-    open: (id, capabilities, events) =>
-      registered.get(id)?.open(capabilities, events) ??
-      Promise.reject(new UnavailableError('the server is disabled')),
+    snapshot: (id) => registered.get(id)?.supervisor ?? stopped(objections.get(id) ?? DISABLED),
+    connected: (id, caller) => registered.get(id)?.connected(caller) ?? absent(id),
+    open: (id, capabilities, events) => registered.get(id)?.open(capabilities, events) ?? absent(id),
     list: async (id, connection, clientCapabilities, signal) => {
       const { capabilities, listed } = await discover(connection, signal);
       const pinned = registered.get(id)?.pinned();
@@ -145,7 +157,11 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       }
       return capabilities;
     },
-    probe: (server, by) => probe(server, deps, by),
+    probe: async (server, by) => {
+      const objection = objectionTo(server);
+      if (objection !== undefined) throw new UnavailableError(objection);
+      return probe(server, deps, by);
+    },
     refresh: async () => {
       await Promise.all([...registered.values()].map(({ supervisor }) => supervisor.refresh()));
     },
