@@ -8,6 +8,7 @@ import { createStreams, type Stream } from '../mcp/streams.ts';
 import type { Connection, ConnectionEvents } from '../upstream/connection.ts';
 import { describeError, JsonRpcError } from '../upstream/errors.ts';
 import { readRpc } from './read.ts';
+import type { ModernRoutes } from './modern-routes.ts';
 import type { WrapOptions } from './parts.ts';
 
 /**
@@ -22,6 +23,7 @@ export interface StatelessRoutes {
 
 export function createStatelessRoutes(
   options: WrapOptions,
+  modern: ModernRoutes,
   connect: (events: Pick<ConnectionEvents, 'onLost'>, signal: AbortSignal) => Promise<Connection>,
 ): StatelessRoutes {
   let current: Promise<Connection> | undefined;
@@ -66,7 +68,9 @@ export function createStatelessRoutes(
         sendProblem(res, 405, 'there are no sessions here: only POST', {}, { allow: 'POST' });
         return;
       }
-      const message = readMessage(await readRpc(req, res, options.bodyLimit));
+      const body = await readRpc(req, res, options.bodyLimit);
+      if (body !== undefined && modern.takes(req, body)) return modern.post(req, res, body);
+      const message = readMessage(body);
       if (message === undefined) return;
       if (!('method' in message) || message.id === undefined) {
         res.writeHead(202).end();

@@ -3,6 +3,7 @@ import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import { createOutlet } from '../http/event-stream.ts';
 import { sendJsonText, sendProblem } from '../http/respond.ts';
 import { CODES, errorText, type RequestId } from '../mcp/jsonrpc.ts';
+import type { ModernRoutes } from './modern-routes.ts';
 import { readRpc } from './read.ts';
 import { openSession, type WrapSession } from './session.ts';
 import type { WrapParts } from './parts.ts';
@@ -19,7 +20,7 @@ export interface StreamRoutes {
   close(): Promise<void>;
 }
 
-export function createStreamRoutes(parts: WrapParts): StreamRoutes {
+export function createStreamRoutes(parts: WrapParts, modern: ModernRoutes): StreamRoutes {
   const { options, now } = parts;
   const sessions = new Map<string, WrapSession>();
   const ending = new Set<Promise<void>>();
@@ -89,6 +90,11 @@ export function createStreamRoutes(parts: WrapParts): StreamRoutes {
   const post = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const message = await readRpc(req, res, options.bodyLimit);
     if (message === undefined) return;
+    if (modern.takes(req, message)) {
+      if (!parts.closing()) return modern.post(req, res, message);
+      rpcError(res, 503, null, 'the wrapper is stopping');
+      return;
+    }
     const { method } = message;
     const id = message['id'] as RequestId | undefined;
     if (method === 'initialize' && id !== undefined) return initialize(res, id, message);

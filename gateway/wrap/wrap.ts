@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sendJsonText, sendProblem } from '../http/respond.ts';
 import { startReaper } from '../upstream/reaper.ts';
 import { connectStdio } from '../upstream/stdio.ts';
+import { createModernRoutes } from './modern-routes.ts';
 import type { WrapOptions, WrapParts } from './parts.ts';
 import { startWrapped } from './process.ts';
 import { createSseRoutes } from './sse-routes.ts';
@@ -31,8 +32,9 @@ export async function startWrap(options: WrapOptions): Promise<Wrap> {
     closing: () => closing,
     now: Date.now,
   };
+  const modern = createModernRoutes(parts);
   const stream = options.stateless
-    ? createStatelessRoutes(options, ({ onLost }, signal) =>
+    ? createStatelessRoutes(options, modern, ({ onLost }, signal) =>
         connectStdio({
           launch,
           reaper,
@@ -48,7 +50,7 @@ export async function startWrap(options: WrapOptions): Promise<Wrap> {
           },
         }),
       )
-    : createStreamRoutes(parts);
+    : createStreamRoutes(parts, modern);
   const sse = createSseRoutes(parts, MESSAGES);
 
   const route = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
@@ -95,9 +97,12 @@ export async function startWrap(options: WrapOptions): Promise<Wrap> {
     close: async () => {
       closing = true;
       http.close();
-      for (const end = Date.now() + options.drainMs; stream.inFlight() > 0 && Date.now() < end;)
+      for (
+        const end = Date.now() + options.drainMs;
+        stream.inFlight() + modern.inFlight() > 0 && Date.now() < end;
+      )
         await sleep(20);
-      await Promise.all([stream.close(), sse.close()]);
+      await Promise.all([stream.close(), modern.close(), sse.close()]);
       http.closeAllConnections();
       reaper.close();
     },

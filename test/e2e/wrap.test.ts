@@ -8,6 +8,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { CreateMessageRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, expect, it, onTestFinished } from 'vitest';
+import { FIXTURE } from '../conformance/fixture.ts';
 import { toolgate } from '../support/cli.ts';
 import { configOf } from '../support/configs.ts';
 import { ROOT, startGateway } from '../support/gateway.ts';
@@ -120,6 +121,32 @@ it('the client of the second SDK finds its way, by the handshake and by negotiat
     expect(JSON.stringify(echo.content)).toContain(mode);
     await client.close();
   }
+});
+
+it('clients of 2026 use a server of 2026 as it is, one process for all of them', async () => {
+  running = await start(['--server', 'stream'], [process.execPath, FIXTURE]);
+  const open = async (): Promise<ModernClient> => {
+    const client = new ModernClient({ name: 't', version: '2' }, { versionNegotiation: { mode: 'auto' } });
+    await client.connect(new ModernTransport(new URL(`${running!.address}/mcp`)));
+    return client;
+  };
+  const clients = await Promise.all([open(), open(), open()]);
+  for (const client of clients) expect(client.getNegotiatedProtocolVersion()).toBe('2026-07-28');
+  const results = await Promise.all(
+    clients.map(async (client) => {
+      const progress: number[] = [];
+      const onprogress = ({ progress: at }: { progress: number }): void => void progress.push(at);
+      await client.callTool({ name: 'test_tool_with_progress', arguments: {} }, { onprogress });
+      const answer = await client.callTool({ name: 'test_simple_text', arguments: {} });
+      return { progress, text: JSON.stringify(answer.content) };
+    }),
+  );
+  for (const { progress, text } of results) {
+    expect(progress.slice(0, 2)).toEqual([0, 50]);
+    expect(text).toContain('simple text');
+  }
+  expect(servers()).toBe(1);
+  await Promise.all(clients.map((client) => client.close()));
 });
 
 it('P154 once wrapped, a server is registered like any other', async () => {
