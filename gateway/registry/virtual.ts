@@ -1,4 +1,4 @@
-import { compileMatcher } from '../access/match.ts';
+import { compileMatcher, type Matcher } from '../access/match.ts';
 import { namedOutright, type Pick as Picked } from '../config/virtual.ts';
 import type { ToolRule } from '../config/tool-rules.ts';
 import { LATEST_PROTOCOL_VERSION } from '../upstream/connection.ts';
@@ -10,7 +10,7 @@ import {
   type ServerEntry,
   type ServerStatus,
 } from './entry.ts';
-import { createShaper, type Resolve } from './shape.ts';
+import { createShaper, type Resolve, type Shaper } from './shape.ts';
 
 /** A virtual server, given the servers it is made of as they are now; undefined for one that there is not. */
 export type VirtualServer = (
@@ -47,57 +47,72 @@ export function createVirtual(
   const shaper = createShaper(rules, resolve);
   const members = [...new Set(picks.map(({ server }) => server))];
   let last: { readonly of: readonly (Offered['tools'] | undefined)[]; readonly offered: Offered } | undefined;
-
-  const gather = (member: (serverId: string) => ServerEntry | undefined): Offered => {
-    const warnings: string[] = [];
-    const candidates = compiled.flatMap(({ server, matchers, rename, outright }) => {
-      const entry = member(server);
-      if (entry?.status.listedAt !== undefined) {
-        const missing = [...outright].filter(
-          (tool) => !entry.tools.has(tool) && !entry.quarantined.tools.has(tool),
-        );
-        warnings.push(...missing.map((tool) => `"${tool}" is picked from ${server}, which has no such tool`));
-      }
-      const offered = entry === undefined ? [] : [...entry.tools, ...entry.quarantined.tools];
-      return offered.flatMap(([shown, tool]): Candidate[] => {
-        const seen = { name: shown, annotations: tool.annotations };
-        if (!matchers.some((matches) => matches(seen))) return [];
-        const given = Object.hasOwn(rename, shown) ? rename[shown] : undefined;
-        const held = entry?.quarantined.tools.get(shown) === tool;
-        return [{ name: given ?? shown, serverId: server, tool, held, outright: outright.has(shown) }];
-      });
-    });
-    const chosen = choose(candidates, warnings);
-    const listed = [...chosen].map(([as, { tool }]): Listed => ({ ...tool.shown, name: as }));
-    const shown = shaper(listed);
-    const all = new Map(
-      [...shown.tools].map(([as, tool]) => {
-        const { serverId, tool: picked } = chosen.get(tool.name) ?? {};
-        return [
-          as,
-          serverId === undefined || !picked ? tool : { ...tool, member: { serverId, tool: picked } },
-        ];
-      }),
-    );
-    const isHeld = ([, { name }]: [string, CatalogTool]): boolean => chosen.get(name)?.held === true;
-    const tools = new Map([...all].filter((one) => !isHeld(one)));
-    return {
-      tools,
-      quarantined: { tools: new Map([...all].filter(isHeld)), prompts: new Set() },
-      warnings: [...warnings, ...shown.warnings],
-      capabilities: {
-        tools: [...tools.values()].map((tool) => tool.shown),
-        resources: [],
-        templates: [],
-        prompts: [],
-      },
-    };
-  };
   return (member) => {
     const of = members.map((id) => member(id)?.tools);
-    if (last === undefined || of.some((tools, index) => tools !== last?.of[index]))
-      last = { of, offered: gather(member) };
+    if (last === undefined || of.some((tools, index) => tools !== last?.of[index])) {
+      const warnings: string[] = [];
+      const candidates = compiled.flatMap((pick) => candidatesOf(pick, member(pick.server), warnings));
+      last = { of, offered: offer(choose(candidates, warnings), shaper, warnings) };
+    }
     return { ...last.offered, status: statusOf(name, members.map(member)) };
+  };
+}
+
+interface CompiledPick extends Picked {
+  readonly matchers: readonly Matcher[];
+  readonly outright: ReadonlySet<string>;
+}
+
+/** The tools of a server that a pick means. */
+function candidatesOf(
+  { server, matchers, rename, outright }: CompiledPick,
+  entry: ServerEntry | undefined,
+  warnings: string[],
+): Candidate[] {
+  if (entry === undefined) return [];
+  const held = entry.quarantined.tools;
+  if (entry.status.listedAt !== undefined) {
+    const missing = [...outright].filter((tool) => !entry.tools.has(tool) && !held.has(tool));
+    warnings.push(...missing.map((tool) => `"${tool}" is picked from ${server}, which has no such tool`));
+  }
+  return [...entry.tools, ...held].flatMap(([shown, tool]): Candidate[] => {
+    const seen = { name: shown, annotations: tool.annotations };
+    if (!matchers.some((matches) => matches(seen))) return [];
+    const given = Object.hasOwn(rename, shown) ? rename[shown] : undefined;
+    return [
+      {
+        name: given ?? shown,
+        serverId: server,
+        tool,
+        held: held.get(shown) === tool,
+        outright: outright.has(shown),
+      },
+    ];
+  });
+}
+
+/** The tools that were chosen, by their names, as the virtual server's own rules show them. */
+function offer(chosen: ReadonlyMap<string, Candidate>, shaper: Shaper, warnings: readonly string[]): Offered {
+  const listed = [...chosen].map(([as, { tool }]): Listed => ({ ...tool.shown, name: as }));
+  const shown = shaper(listed);
+  const tools = new Map<string, CatalogTool>();
+  const heldTools = new Map<string, CatalogTool>();
+  for (const [as, tool] of shown.tools) {
+    const from = chosen.get(tool.name);
+    if (from === undefined) continue;
+    const member = { serverId: from.serverId, tool: from.tool };
+    (from.held ? heldTools : tools).set(as, { ...tool, member });
+  }
+  return {
+    tools,
+    quarantined: { tools: heldTools, prompts: new Set() },
+    warnings: [...warnings, ...shown.warnings],
+    capabilities: {
+      tools: [...tools.values()].map((tool) => tool.shown),
+      resources: [],
+      templates: [],
+      prompts: [],
+    },
   };
 }
 

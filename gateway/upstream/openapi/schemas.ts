@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
+import { plainKeywords } from './keywords.ts';
 
 /** What refers to something that is not there, or in another document. */
 export class BrokenReference extends Error {}
@@ -9,32 +10,20 @@ export interface Reader {
   resolve(node: unknown): JsonObject;
   /**
    * A JSON Schema without references, for what is sent: what is read-only is left out. What refers to itself, or is
-   * deeper or larger than a model can use, is open from there on. Throws a `BrokenReference`.
+   * deeper or larger than a model can use, is open from there on; so is what would refuse too much once a part is open
+   * (`not`, `if`, `unevaluated…`; `oneOf` becomes `anyOf`). The API checks that itself. Throws a `BrokenReference`.
    */
   schema(node: unknown): JsonObject;
 }
 
 const MAX_HOPS = 32;
-const MAX_DESCRIPTION = 2_000;
 /** How many levels are shown: as many as fit, all alike, so that no part takes the place of the others. */
 const DEPTHS = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
 const MAX_NODES = 1_000;
 const MAX_TEXT = 16 * 1024;
 
-const PLAIN = new Set(
-  [
-    'type title description default enum const format pattern required dependentRequired multipleOf uniqueItems',
-    'minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems minContains maxContains',
-    'minProperties maxProperties contentEncoding contentMediaType',
-  ].flatMap((names) => names.split(' ')),
-);
-const MAPS = new Set(['properties', 'patternProperties', 'dependentSchemas']);
-const LISTS = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems']);
-const SCHEMAS = new Set(
-  'items additionalProperties not if then else contains propertyNames unevaluatedProperties unevaluatedItems'.split(
-    ' ',
-  ),
-);
+const MAPS = ['properties', 'patternProperties', 'dependentSchemas'];
+const SCHEMAS = ['items', 'additionalProperties', 'contains', 'propertyNames'];
 
 export function createReader(document: JsonObject): Reader {
   const lookUp = (reference: string): unknown => {
@@ -101,43 +90,32 @@ function inline(
   };
   const copy = (node: JsonObject, stack: readonly string[], depth: number): JsonObject => {
     const inner = (value: unknown): unknown => visit(value, stack, depth + 1);
-    const made: JsonObject = {};
-    for (const [key, value] of Object.entries(node)) {
-      if (SCHEMAS.has(key)) made[key] = inner(value);
-      else if (LISTS.has(key) && Array.isArray(value)) made[key] = value.map(inner);
-      else if (MAPS.has(key) && isJsonObject(value)) {
-        const sent = Object.entries(value).filter(([, property]) => !isReadOnly(property));
-        made[key] = Object.fromEntries(sent.map(([name, property]) => [name, inner(property)]));
-      } else if (PLAIN.has(key)) made[key] = plain(key, value);
+    const list = (value: unknown): unknown[] => (Array.isArray(value) ? value.map(inner) : []);
+    const made = plainKeywords(node);
+    for (const key of SCHEMAS) if (Object.hasOwn(node, key)) made[key] = inner(node[key]);
+    for (const key of MAPS) {
+      const map = node[key];
+      if (!isJsonObject(map)) continue;
+      const sent = Object.entries(map).filter(([, property]) => !isReadOnly(property));
+      made[key] = Object.fromEntries(sent.map(([name, property]) => [name, inner(property)]));
     }
-    if (made['pattern'] === undefined) delete made['pattern'];
-    if (Array.isArray(node['required']) && isJsonObject(node['properties'])) {
-      const { properties } = node;
-      made['required'] = node['required'].filter((name) => !isReadOnly(properties[String(name)]));
-    }
-    return made;
+    const { properties } = node;
+    if (Array.isArray(made['required']) && isJsonObject(properties))
+      made['required'] = made['required'].filter((name) => !isReadOnly(properties[String(name)]));
+    if (Array.isArray(node['prefixItems'])) made['prefixItems'] = list(node['prefixItems']);
+    // Branches that were left open in part may fit together where only one did.
+    const anyOf = [node['anyOf'], node['oneOf']].map(list).filter((branches) => branches.length > 0);
+    const allOf = [...list(node['allOf']), ...anyOf.slice(1).map((branches) => ({ anyOf: branches }))];
+    if (anyOf[0] !== undefined) made['anyOf'] = anyOf[0];
+    if (allOf.length > 0) made['allOf'] = allOf;
+    return node['nullable'] === true ? { anyOf: [made, { type: 'null' }] } : made;
   };
   const schema = visit(root, [], 0);
   return nodes > MAX_NODES ? undefined : { schema: isJsonObject(schema) ? schema : {}, whole };
 }
 
-function plain(key: string, value: unknown): unknown {
-  if (key === 'description') return String(value).slice(0, MAX_DESCRIPTION);
-  if (key === 'pattern') return isPattern(value) ? value : undefined;
-  return value;
-}
-
 function isReadOnly(property: unknown): boolean {
   return isJsonObject(property) && property['readOnly'] === true;
-}
-
-/** Documents hold patterns of other languages; one that is none here would make the whole schema useless. */
-function isPattern(value: unknown): boolean {
-  try {
-    return typeof value === 'string' && new RegExp(value, 'u') instanceof RegExp;
-  } catch {
-    return false;
-  }
 }
 
 function decode(part: string): string {
