@@ -74,11 +74,15 @@ export function noticeQuarantine({ feed }: Pick<PinReviewDeps, 'feed'>): vscode.
 }
 
 async function tell(servers: readonly string[], count: number): Promise<void> {
-  const message = t(
-    'Toolgate: {0} changed what they offer ({1}). It is hidden and refused until you accept it.',
-    servers.join(', '),
-    countChanges(count),
-  );
+  const names = servers.join(', ');
+  const message =
+    count === 1
+      ? t('Toolgate: 1 change of {0} waits for review. It is hidden until you accept it.', names)
+      : t(
+          'Toolgate: {0} changes of {1} wait for review. They are hidden until you accept them.',
+          count,
+          names,
+        );
   const review = t('Review');
   if ((await vscode.window.showWarningMessage(message, review)) === review)
     await vscode.commands.executeCommand(COMMANDS.reviewChange);

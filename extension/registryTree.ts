@@ -153,10 +153,9 @@ function createItem(label: string, state: vscode.TreeItemCollapsibleState, look:
 
 function serverItem(server: ServerView): vscode.TreeItem {
   const state = describeServerState(server.state);
-  const known =
-    server.lastError === undefined ? countTools(server.tools.length) : firstLine(server.lastError);
   const waiting = server.review?.waiting ?? 0;
-  const rest = waiting === 0 ? known : `${known} · ${t('{0} to review', countChanges(waiting))}`;
+  const well = waiting === 0 ? countTools(server.tools.length) : t('{0} to review', countChanges(waiting));
+  const rest = server.lastError === undefined ? well : firstLine(server.lastError);
   return createItem(server.name, Collapsed, {
     id: server.fqn,
     description: server.state === 'configured' || server.state === 'starting' ? state : `${state} · ${rest}`,

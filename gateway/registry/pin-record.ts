@@ -157,12 +157,16 @@ function createKeeper({ pins }: ServerPins): (content: JsonObject) => JsonObject
   };
 }
 
-/** Of what is not offered to anyone, only what was accepted is remembered, and that only for review. */
+/**
+ * Of what is not offered to anyone, only what was accepted is remembered: for review, and until something else has
+ * been accepted for everybody in its place.
+ */
 function tidy(pin: Pin, mode: Pinned['mode']): Pin {
-  const versions = pin.versions.filter(
-    ({ offeredTo, state }) => offeredTo.length > 0 || (state === 'accepted' && mode === 'review'),
-  );
-  return { ...pin, versions };
+  const isOffered = ({ offeredTo }: PinVersion): boolean => offeredTo.length > 0;
+  const replaced = pin.versions.some((version) => isOffered(version) && covers(version, ''));
+  const remembered = ({ state }: PinVersion): boolean =>
+    state === 'accepted' && mode === 'review' && !replaced;
+  return { ...pin, versions: pin.versions.filter((one) => isOffered(one) || remembered(one)) };
 }
 
 function isSame(one: ServerPins, other: ServerPins): boolean {

@@ -1,6 +1,8 @@
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, it } from 'vitest';
-import { EVIL, SAFE, changes, connect, decide, refusal, toolNames, world } from '../support/pins.ts';
+import { configOf } from '../support/configs.ts';
+import { ask as askModern, type Message } from '../support/modern.ts';
+import { EVIL, SAFE, change, changes, connect, decide, refusal, toolNames, world } from '../support/pins.ts';
 
 describe('a session with a connection of its own', () => {
   const both = { tools: { list: SAFE }, samplingTools: { sample: {} } };
@@ -53,5 +55,42 @@ describe('a session with a connection of its own', () => {
     await decide(it, 'accept', await changes(it));
     await expect.poll(() => told, { timeout: 20_000 }).toBe(true);
     expect(await toolNames(next)).toEqual(['list']);
+  });
+});
+
+describe('a client of the modern era', () => {
+  for (const [who, capabilities, tools] of [
+    ['that cannot be asked', {}, ['add']],
+    ['that can be asked', { sampling: {} }, ['add', 'sample']],
+  ] as const) {
+    it(`${who} neither sees nor calls what waits for review`, async () => {
+      const before = { tools: { list: SAFE, add: {} }, samplingTools: { sample: {} } };
+      const it = await world(before, ', protocol: legacy');
+      const ask = (method: string, params = {}): Promise<Message> =>
+        askModern(it.gateway, '/mcp/common/notes', method, params, { capabilities });
+      await change(it, { ...before, tools: { list: EVIL, add: {} } });
+      const { result } = await ask('tools/list');
+      expect((result!['tools'] as { name: string }[]).map(({ name }) => name).toSorted()).toEqual(tools);
+      expect((await ask('tools/call', { name: 'list', arguments: {} })).result).toMatchObject(refusal);
+    });
+  }
+});
+
+describe('a virtual server', () => {
+  it('neither shows nor calls a picked tool that waits for review, and says so', async () => {
+    const picked =
+      '{ name: safe, virtual: [{ server: "common:notes", tools: [list, add], rename: { list: all } }] }';
+    const config = (groups: Parameters<typeof configOf>[0]): string =>
+      configOf({ ...groups, team: [picked] });
+    const it = await world({ tools: { list: SAFE, add: {} } }, '', config);
+    const client = await connect(it.gateway, '/mcp/team/safe');
+    expect(await toolNames(client)).toEqual(['all', 'add']);
+    await change(it, { tools: { list: EVIL, add: {} } });
+    expect(await toolNames(client)).toEqual(['add']);
+    expect(await client.callTool({ name: 'all' })).toMatchObject({
+      _meta: { 'toolgate/refusal': { reason: 'quarantined', rule: 'pins' } },
+    });
+    await decide(it, 'accept', await changes(it));
+    expect(await client.callTool({ name: 'all' })).toMatchObject({ content: [{ text: 'list' }] });
   });
 });

@@ -112,8 +112,8 @@ async function reviewChange(): Promise<void> {
     const offering = { tools: { list: { description } } };
     await writeFile(path.join(workspace, 'notes/offering.json'), JSON.stringify(offering));
     await workbench.run('Toolgate: Refresh Registry');
-    await workbench.row('notes-mcp, ready · 0 tools · 1 change to review').waitFor();
-    const toast = workbench.toast(/notes-mcp changed what/);
+    await workbench.row('notes-mcp, ready · 1 change to review').waitFor();
+    const toast = workbench.toast(/1 change of notes-mcp/);
     await toast.waitFor();
     await workbench.unfold(/^notes-mcp/);
     await workbench.row('list, tool · changed').waitFor();

@@ -248,6 +248,19 @@ describe('pins', () => {
     expect(waiting(pins)).toEqual([]);
   });
 
+  it('do not let what was replaced come back, when nobody is offered it any more', async () => {
+    const { pins } = world();
+    const after = capabilitiesOf([tool('a', { description: 'B' })], before.prompts);
+    await list(pins, before);
+    await list(pins, before, { sampling: {} });
+    await list(pins, after);
+    expect(await pins.decide(SERVER, waiting(pins), { state: 'accepted', by: 'user:owner' })).toBe(true);
+    expect(shown(pins, before, 'sampling')).toEqual(['a']);
+    await list(pins, after, { sampling: {} });
+    expect(shown(pins, before)).toEqual([]);
+    expect(shown(pins, after, 'sampling')).toEqual(['a']);
+  });
+
   it('accept for everybody only what everybody was shown, or somebody has accepted', async () => {
     const { pins } = world();
     await list(pins, before);

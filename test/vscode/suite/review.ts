@@ -39,7 +39,7 @@ export function reviewSuite(): void {
         return description === 'tool · changed' && command?.command === COMMANDS.reviewChange;
       });
       const server = await itemWhen(SERVER);
-      assert.equal(server.description, 'ready · 0 tools · 2 changes to review');
+      assert.equal(server.description, 'ready · 2 changes to review');
       assert.ok(server.iconPath instanceof vscode.ThemeIcon);
       assert.equal(server.iconPath.id, 'warning');
       assert.equal(await findNode(...SERVER, 'Tools ('), undefined);
