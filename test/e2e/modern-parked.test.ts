@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { registryViewSchema } from '../../gateway/contract/registry.ts';
 import { FIXTURE, startFixture, type RunningFixture } from '../conformance/fixture.ts';
 import { toolgate } from '../support/cli.ts';
 import { configOf } from '../support/configs.ts';
@@ -175,26 +174,21 @@ describe('a parked call', () => {
   });
 });
 
-describe('closing the response', () => {
-  const stderr = async (server: string): Promise<string> => {
-    const headers = { authorization: `Bearer ${gateway.token}` };
-    const answer = await fetch(`${gateway.address}/api/v1/registry`, { headers });
-    const text = await answer.text();
-    const { groups } = registryViewSchema.parse(JSON.parse(text));
-    const entries = groups.flatMap((group) => (group.name === 'common' ? group.servers : []));
-    return entries.find(({ name }) => name === server)?.stderrTail.join('\n') ?? '';
-  };
-
-  it.each(['legacy', 'modern'])('cancels the call at a %s server', async (server) => {
+it.each(['legacy', 'modern'])('closing the response cancels the call at a %s server', async (server) => {
+  const path = `/mcp/common/${server}`;
+  let count = 0;
+  // Nobody sees when a call has begun at its server: one that was closed too early is tried again.
+  const closeOne = async (): Promise<boolean> => {
+    const mark = `closed-${server}-${count++}`;
     const closing = new AbortController();
-    const params = { name: 'test_slow', arguments: {} };
-    const sent = send(gateway, `/mcp/common/${server}`, 'tools/call', params, { signal: closing.signal });
-    const ended = expect(sent).rejects.toThrow();
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    closing.abort();
-    await ended;
-    await expect.poll(() => stderr(server), { timeout: 20_000 }).toContain('a slow call was cancelled');
-  });
+    const params = { name: 'test_slow', arguments: { mark } };
+    const sent = send(gateway, path, 'tools/call', params, { signal: closing.signal });
+    setTimeout(() => closing.abort(), 300);
+    await expect(sent).rejects.toThrow();
+    const { result } = await ask(gateway, path, 'tools/call', { name: 'test_cancelled', arguments: {} });
+    return JSON.stringify(result).includes(mark);
+  };
+  await expect.poll(closeOne, { timeout: 20_000 }).toBe(true);
 });
 
 it('a client that can be asked has processes of its own, which end with the gateway', async () => {
