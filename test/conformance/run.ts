@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { configOf } from '../support/configs.ts';
 import { startGateway } from '../support/gateway.ts';
+import { startWrap } from '../support/wrap.ts';
 import { FIXTURE, startFixture } from './fixture.ts';
 import { startShim } from './shim.ts';
 import { runSuite, type Revision, type ScenarioResult, type Subject } from './suite.ts';
@@ -28,11 +29,13 @@ const baseline = baselineSchema.parse(
   parse(await readFile(join(import.meta.dirname, 'baseline.yaml'), 'utf8')) ?? {},
 );
 const fixture = await startFixture();
+const wrapper = await startWrap(['node', FIXTURE]);
 const gateway = await startGateway({
   config: configOf({
     conformance: [
       `{ name: legacy-http, url: "${fixture.url}", allowPrivateAddress: true, protocol: legacy }`,
       `{ name: legacy-stdio, command: node, args: ["${FIXTURE}"], protocol: legacy }`,
+      `{ name: legacy-sse, url: "${wrapper.address}/sse", transport: sse, allowPrivateAddress: true }`,
       `{ name: modern-http, url: "${fixture.url}", allowPrivateAddress: true, protocol: modern }`,
       `{ name: modern-stdio, command: node, args: ["${FIXTURE}"], protocol: modern }`,
     ],
@@ -47,12 +50,15 @@ const cells: Readonly<Record<string, readonly [Subject, Revision]>> = {
   'fixture itself, modern': [{ server: fixture.url }, MODERN],
   'legacy over legacy, http': [through('legacy-http'), LEGACY],
   'legacy over legacy, stdio': [through('legacy-stdio'), LEGACY],
+  'legacy over legacy, sse': [through('legacy-sse'), LEGACY],
   'legacy over modern, http': [through('modern-http'), LEGACY],
   'legacy over modern, stdio': [through('modern-stdio'), LEGACY],
   'modern over legacy, http': [through('legacy-http'), MODERN],
   'modern over legacy, stdio': [through('legacy-stdio'), MODERN],
   'modern over modern, http': [through('modern-http'), MODERN],
   'modern over modern, stdio': [through('modern-stdio'), MODERN],
+  'wrapper, legacy': [{ server: `${wrapper.address}/mcp` }, LEGACY],
+  'wrapper, modern': [{ server: `${wrapper.address}/mcp` }, MODERN],
   'gateway as client, legacy': [client, LEGACY],
   'gateway as client, modern': [client, MODERN],
 };
@@ -66,6 +72,7 @@ try {
 } finally {
   await shim.close();
   await gateway.stop();
+  await wrapper.stop();
   fixture.stop();
 }
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
