@@ -270,6 +270,25 @@ describe('what is decided', () => {
     expect(await toolNames(await connect(it.gateway))).toEqual(['list']);
   });
 
+  it('has to be recorded: until then nothing new is shown, and the server says why', async () => {
+    const it = await world({ tools: { list: SAFE } });
+    const store = join(it.data, 'config.json');
+    const kept = await readFile(store, 'utf8');
+    await writeFile(store, '{');
+    await change(it, { tools: { list: EVIL } });
+    expect(await toolNames(await connect(it.gateway))).toEqual([]);
+    expect(await view(it.gateway)).toMatchObject({
+      state: 'degraded',
+      lastError: expect.stringMatching(
+        /could not be recorded for review: .*config\.json is damaged/,
+      ) as unknown,
+    });
+    await writeFile(store, kept);
+    await change(it, { tools: { list: EVIL } });
+    expect(await changes(it)).toMatchObject([{ name: 'list', state: 'waiting' }]);
+    expect((await view(it.gateway)).state).toBe('ready');
+  });
+
   it('is for administrators to read and to decide', async () => {
     const it = await world({ tools: { list: SAFE } });
     await change(it, { tools: { list: EVIL } });
