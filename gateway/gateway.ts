@@ -47,6 +47,7 @@ import {
 import { createCatalog, type Catalog } from './registry/catalog.ts';
 import { createPins, registrationsGone } from './registry/pins.ts';
 import type { ManagedLists } from './registry/managed.ts';
+import { createConsents } from './registry/consents.ts';
 import { createConfiguration } from './registry/configuration.ts';
 import { createSearch } from './registry/search.ts';
 import { createTrials } from './registry/trial.ts';
@@ -234,8 +235,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
     upstreams.apply(next);
     pins.forget(gone).catch((error: unknown) => log.error({ err: error }, 'pins could not be forgotten'));
   };
+  const consents = createConsents(deps.configStore, now);
   const configuration = createConfiguration({
     source: deps.configSource,
+    consents,
     initial: { ...deps.configText, config },
     apply,
     onFollowed: (problems) => {
@@ -259,7 +262,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     gatewayVersion: version,
     home: homedir(),
     configuration,
-    tryServer: createTrials(upstreams, deps.references),
+    tryServer: createTrials(upstreams, deps.references, consents),
     exportBundle: () => deps.exportBundle(configuration.current()),
     onError: (error) => log.error({ err: error }, 'a control-plane request failed'),
   });

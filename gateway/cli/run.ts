@@ -48,10 +48,12 @@ export async function runGateway(
   const catalogStore = await openCatalogStore(dataFiles(folder).catalog, (problem, error) =>
     log.warn({ err: error }, problem),
   );
-  const configSource = openFileConfigSource(loaded.file, join(folder, 'toolgate.yaml.bak'));
+  const configText = { text: loaded.text, revision: revisionOf(loaded.text) };
+  const backup = join(folder, 'toolgate.yaml.bak');
+  const configSource = openFileConfigSource(loaded.file, backup, configText.revision);
   const gateway = createGateway({
     config: loaded.config,
-    configText: { text: loaded.text, revision: revisionOf(loaded.text) },
+    configText,
     configSource,
     folder: loaded.folder,
     configStore: stores.configStore,

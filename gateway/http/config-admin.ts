@@ -11,6 +11,7 @@ import {
   ruleToolSchema,
   testServerSchema,
 } from '../contract/config.ts';
+import type { Principal } from '../identity/principal.ts';
 import { ChangeError, type ChangeOptions, type Configuration } from '../registry/configuration.ts';
 import type { createTrials } from '../registry/trial.ts';
 import { readJson } from './body.ts';
@@ -22,17 +23,19 @@ export interface ConfigAdminDeps {
   readonly configuration: Configuration;
   readonly tryServer: ReturnType<typeof createTrials>;
   /** Lets administrators through. */
-  readonly administrator: (handler: (req: Request, res: Response) => Promise<void>) => RequestHandler;
+  readonly administrator: (handler: Handler) => RequestHandler;
 }
+
+type Handler = (req: Request, res: Response, principal: Principal) => Promise<void>;
 
 /** `/api/v1/config`, `/groups`, `/servers`: the registry's configuration, for administrators. */
 export function createConfigRoutes(deps: ConfigAdminDeps): Router {
   const { configuration } = deps;
   const router = Router();
-  const guarded = (handler: (req: Request, res: Response) => Promise<void>): RequestHandler =>
-    deps.administrator(async (req, res) => {
+  const guarded = (handler: Handler): RequestHandler =>
+    deps.administrator(async (req, res, principal) => {
       try {
-        await handler(req, res);
+        await handler(req, res, principal);
       } catch (error) {
         if (!(error instanceof ChangeError)) throw error;
         const { status, message, field, rule, launches } = error;
@@ -43,14 +46,15 @@ export function createConfigRoutes(deps: ConfigAdminDeps): Router {
       }
     });
   /** A route that makes one edit of its body's fields. */
-  const edits = <Body extends Omit<ChangeOptions, 'dryRun'>>(
+  const edits = <Body extends Omit<ChangeOptions, 'dryRun' | 'by'>>(
     schema: { parse(body: unknown): Body },
     editOf: (body: Body, params: Record<string, string>) => Edit,
   ): RequestHandler =>
-    guarded(async (req, res) => {
+    guarded(async (req, res, principal) => {
       const body = schema.parse(await bodyOf(req));
       const edit = editOf(body, req.params as Record<string, string>);
-      res.json(await configuration.edit(edit, { ...body, dryRun: isDryRun(req) }));
+      const by = principal.subject;
+      res.json(await configuration.edit(edit, { ...body, by, dryRun: isDryRun(req) }));
     });
 
   router.get(
@@ -59,9 +63,9 @@ export function createConfigRoutes(deps: ConfigAdminDeps): Router {
   );
   router.put(
     '/api/v1/config',
-    guarded(async (req, res) => {
+    guarded(async (req, res, { subject: by }) => {
       const { text, ...options } = putConfigSchema.parse(await bodyOf(req));
-      res.json(await configuration.replace(text, { ...options, dryRun: isDryRun(req) }));
+      res.json(await configuration.replace(text, { ...options, by, dryRun: isDryRun(req) }));
     }),
   );
   router.post(
@@ -114,11 +118,11 @@ export function createConfigRoutes(deps: ConfigAdminDeps): Router {
   );
   router.post(
     '/api/v1/servers/test',
-    guarded(async (req, res) => {
+    guarded(async (req, res, { subject: by }) => {
       const trial = testServerSchema.parse(await bodyOf(req));
       const gone = new AbortController();
       res.on('close', () => gone.abort());
-      res.json(await deps.tryServer(trial, gone.signal));
+      res.json(await deps.tryServer({ ...trial, by }, gone.signal));
     }),
   );
   return router;

@@ -4,7 +4,8 @@ import { editConfig, EditError, type Edit } from '../config/edit.ts';
 import { formatIssue, parseConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { ConfigChanged, ConfigView, LaunchView } from '../contract/config.ts';
-import { ConflictError, type ConfigSource, type ConfigText } from '../storage/contracts.ts';
+import { ConflictError, UnwritableError, type ConfigSource, type ConfigText } from '../storage/contracts.ts';
+import type { Consents } from './consents.ts';
 import { newLaunches } from './launches.ts';
 
 export interface ChangeOptions {
@@ -12,6 +13,8 @@ export interface ChangeOptions {
   readonly revision?: string | undefined;
   /** Hashes of the commands whose running is consented to. */
   readonly consents: readonly string[];
+  /** The subject who changes it. */
+  readonly by: string;
   /** Tells what would change, and changes nothing. */
   readonly dryRun: boolean;
 }
@@ -59,6 +62,7 @@ export interface Configuration {
 
 export interface ConfigurationDeps {
   readonly source: ConfigSource;
+  readonly consents: Consents;
   readonly initial: ConfigText & { readonly config: Config };
   /** Puts a configuration in force. Throws, and changes nothing, when it cannot be used. */
   readonly apply: (config: Config) => void;
@@ -89,12 +93,9 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
         restartNeeded: needRestart(initial.config, config),
       };
       if (options.dryRun) return { revision: current.revision, ...answer };
-      const unknown = newLaunches(current.config, config).filter(
-        ({ consent }) => !options.consents.includes(consent),
-      );
-      if (unknown.length > 0) throw wantsConsent(unknown);
+      await consentTo(newLaunches(current.config, config), options, deps.consents);
       const kept = await source.replace(text, current.revision).catch((error: unknown) => {
-        throw error instanceof ConflictError ? changedMeanwhile() : error;
+        throw toChangeError(error);
       });
       apply(config);
       current = { ...kept, config };
@@ -165,8 +166,29 @@ function changedMeanwhile(): ChangeError {
   );
 }
 
-/** A command is a program on this machine: who adds one says which. */
-export function wantsConsent(launches: readonly LaunchView[]): ChangeError {
+function toChangeError(error: unknown): unknown {
+  if (error instanceof ConflictError) return changedMeanwhile();
+  if (error instanceof UnwritableError)
+    return new ChangeError(409, error.message, { rule: 'config-read-only' });
+  return error;
+}
+
+/**
+ * A command is a program on this machine: who has it run says which. Resolves when every launch is consented to, now
+ * or before, and that is written down; rejects with a `ChangeError` that tells the hashes of those that are not.
+ */
+export async function consentTo(
+  launches: readonly LaunchView[],
+  given: Pick<ChangeOptions, 'consents' | 'by'>,
+  consents: Consents,
+): Promise<void> {
+  const fresh = launches.filter(({ consent }) => !consents.has(consent));
+  const unknown = fresh.filter(({ consent }) => !given.consents.includes(consent));
+  if (unknown.length > 0) throw wantsConsent(unknown);
+  await consents.record(fresh, given.by);
+}
+
+function wantsConsent(launches: readonly LaunchView[]): ChangeError {
   const commands = launches.map(({ command, args }) => [command, ...args].join(' '));
   return new ChangeError(
     409,

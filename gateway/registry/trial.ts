@@ -5,7 +5,8 @@ import type { ServerConfig } from '../config/schema.ts';
 import type { TestedServer } from '../contract/config.ts';
 import { describeError } from '../upstream/errors.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
-import { ChangeError, wantsConsent } from './configuration.ts';
+import { ChangeError, consentTo } from './configuration.ts';
+import type { Consents } from './consents.ts';
 import { launchOf } from './launches.ts';
 
 export interface Trial {
@@ -14,6 +15,8 @@ export interface Trial {
   /** Values of secrets that are not stored. */
   readonly secrets: Readonly<Record<string, string>>;
   readonly consents: readonly string[];
+  /** The subject who tries it. */
+  readonly by: string;
 }
 
 const AT_ONCE = 4;
@@ -28,16 +31,17 @@ const STDERR_LINES = 20;
 export function createTrials(
   upstreams: Upstreams,
   references: ReferenceSource,
+  consents: Consents,
 ): (trial: Trial, signal: AbortSignal) => Promise<TestedServer> {
   let running = 0;
   return async (trial, signal) => {
     const server = parseServer(trial.server);
     const launch = launchOf(server);
-    if (launch !== undefined && !trial.consents.includes(launch.consent)) throw wantsConsent([launch]);
     if (running >= AT_ONCE)
       throw new ChangeError(409, `${AT_ONCE} servers are being tested already; try again soon`);
     running++;
     try {
+      await consentTo(launch === undefined ? [] : [launch], trial, consents);
       return await tryOut(upstreams, server, resolverWith(references, trial.secrets), signal);
     } finally {
       running--;

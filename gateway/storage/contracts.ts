@@ -16,11 +16,21 @@ export interface TokenRecord {
   readonly expiresAt: string | null;
 }
 
+/** That a command may run on this machine, by whose word and since when. */
+export interface ConsentRecord {
+  /** Of {command, args, names of env, cwd}: SHA-256, hex. */
+  readonly hash: string;
+  readonly by: string;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
 /** What people change and the gateway reads whole. */
 export interface ConfigState {
   readonly version: 1;
   readonly tokens: readonly TokenRecord[];
   readonly pins: readonly ServerPins[];
+  readonly consents: readonly ConsentRecord[];
 }
 
 /**
@@ -67,13 +77,16 @@ export interface ConfigText {
 /** What was to be replaced is not there any more: somebody else changed it. */
 export class ConflictError extends Error {}
 
+/** It is kept where this program may not write; the message says so to who wanted to change it. */
+export class UnwritableError extends Error {}
+
 /** The one place where the configuration's text is kept. */
 export interface ConfigSource {
   read(): Promise<ConfigText>;
   /**
    * Puts a text in place of the one with this revision, whole or not at all, and keeps the one before as a backup.
-   * Rejects with a `ConflictError` when another text is there by now, and with a plain error in words when it cannot
-   * be written.
+   * Rejects with a `ConflictError` when another text is there by now, and with an `UnwritableError` when it
+   * cannot be written.
    */
   replace(text: string, revision: string): Promise<ConfigText>;
   /** Called soon after the text changed, by whomever. Returns the way to stop it. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { watch, type FSWatcher } from 'node:fs';
 import { copyFile, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { ConflictError, type ConfigSource, type ConfigText } from './contracts.ts';
+import { ConflictError, UnwritableError, type ConfigSource, type ConfigText } from './contracts.ts';
 import { withFileLock } from './file-lock.ts';
 import { replaceFile } from './replace-file.ts';
 
@@ -11,17 +11,19 @@ const SETTLE_MS = 150;
 /** Where a file system tells nobody of a change, it is found by looking. */
 const LOOK_EVERY_MS = 5_000;
 
-/** A configuration in a file, the truth of which is the file. `backup` takes the text before the last change. */
-export function openFileConfigSource(file: string, backup: string): ConfigSource {
+/**
+ * A configuration in a file, the truth of which is the file. `backup` takes the text before the last change; `seen` is
+ * the revision that is known already, so that a change since then is told.
+ */
+export function openFileConfigSource(file: string, backup: string, seen: string): ConfigSource {
   const listeners = new Set<() => void>();
   let settle: NodeJS.Timeout | undefined;
-  let seen = '';
+  let known = seen;
   const look = async (): Promise<void> => {
     const { revision } = await read(file).catch(() => ({ revision: 'unreadable' }));
-    if (seen === revision) return;
-    const first = seen === '';
-    seen = revision;
-    if (!first) for (const listener of listeners) listener();
+    if (known === revision) return;
+    known = revision;
+    for (const listener of listeners) listener();
   };
   const soon = (): void => {
     clearTimeout(settle);
@@ -33,16 +35,18 @@ export function openFileConfigSource(file: string, backup: string): ConfigSource
   return {
     read: () => read(file),
     replace: async (text, revision) => {
-      const target = await realpath(file);
-      return withFileLock(`${target}.lock`, async () => {
-        if ((await read(target)).revision !== revision)
-          throw new ConflictError('the configuration has changed');
-        await copyFile(target, backup);
-        await replaceFile(target, text, (await stat(target)).mode & 0o777);
-        return { text, revision: revisionOf(text) };
-      }).catch((error: unknown) => {
+      try {
+        const target = await realpath(file);
+        return await withFileLock(`${target}.lock`, async () => {
+          if ((await read(target)).revision !== revision)
+            throw new ConflictError('the configuration has changed');
+          await copyFile(target, backup);
+          await replaceFile(target, text, (await stat(target)).mode & 0o777);
+          return { text, revision: revisionOf(text) };
+        });
+      } catch (error) {
         throw inWords(error, file);
-      });
+      }
     },
     onChange: (listener) => {
       listeners.add(listener);
@@ -81,10 +85,12 @@ function watchFolder(file: string, onEvent: () => void): FSWatcher | undefined {
   }
 }
 
+/** Rights, a read-only file system, a file that is mounted by itself, a file that is gone. */
+const UNWRITABLE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'EBUSY', 'ENOENT']);
+
 function inWords(error: unknown, file: string): unknown {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') return error;
-  return new Error(`${file} cannot be written (${code}): the configuration is changed where it comes from`, {
-    cause: error,
-  });
+  if (code === undefined || !UNWRITABLE.has(code)) return error;
+  const words = `${file} cannot be written here (${code}): change the configuration where it comes from`;
+  return new UnwritableError(words, { cause: error });
 }

@@ -48,9 +48,10 @@ const stateSchema = z.strictObject({
     }),
   ),
   pins: z.array(pinsSchema).default([]),
+  consents: z.array(z.strictObject({ hash: z.string(), by: z.string(), at: z.string() })).default([]),
 });
 
-const EMPTY: ConfigState = { version: 1, tokens: [], pins: [] };
+const EMPTY: ConfigState = { version: 1, tokens: [], pins: [], consents: [] };
 
 /**
  * A `ConfigStore` in one JSON file of mode 600. Writes are atomic (a new file, synced, then renamed over the

@@ -1,5 +1,6 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -112,6 +113,25 @@ describe('P80 a server that is added over the API', () => {
     expect((await api('POST', '/groups/dev/servers/memory/move', { group: 'prod' })).status).toBe(200);
     await expect(connect('/mcp/dev/memory')).rejects.toThrow();
     expect((await (await connect('/mcp/prod/memory')).listTools()).tools.length).toBeGreaterThan(0);
+  });
+
+  it('is announced to clients that are there; a session at an address that is gone ends with it', async () => {
+    const everything = await connect('/mcp');
+    const server = { name: 'memory', ...memory() };
+    const announced = new Promise<void>((resolve) => {
+      everything.setNotificationHandler(ToolListChangedNotificationSchema, () => resolve());
+    });
+    await api('POST', '/groups/dev/servers', { server, consents: await consentTo({ server }) });
+    await announced;
+    await expect
+      .poll(async () => (await everything.listTools()).tools.map(({ name }) => name), PATIENCE)
+      .toContain('memory__read_graph');
+
+    const own = await connect('/mcp/dev/memory');
+    expect((await own.listTools()).tools.length).toBeGreaterThan(0);
+    expect((await api('DELETE', '/groups/dev/servers/memory')).status).toBe(200);
+    await expect(own.listTools()).rejects.toMatchObject({ code: 404 });
+    expect((await everything.listTools()).tools).toEqual([]);
   });
 
   it('is promoted without the credentials of where it was', async () => {
@@ -232,6 +252,17 @@ describe('a server that is tested', () => {
     await expect.poll(() => processesWith(mark), PATIENCE).toEqual([]);
     const other = await api('POST', '/servers/test', { server: { ...server, args: ['-e', '0'] }, consents });
     expect(other).toMatchObject({ status: 409, body: { rule: 'launch-consent' } });
+  });
+
+  it('that keeps silent is given up in its time, and leaves no process', async () => {
+    const args = ['-e', 'setInterval(() => undefined, 1000)', mark];
+    const server = { name: 'silent', command: 'node', args, timeouts: { connect: '2s' } };
+    const refused = await api('POST', '/servers/test', { server });
+    const consents = (refused.body['launches'] as { consent: string }[]).map(({ consent }) => consent);
+    const tested = await api('POST', '/servers/test', { server, consents });
+    expect(tested).toMatchObject({ status: 200, body: { ok: false } });
+    expect(tested.body['error']).not.toBe('');
+    await expect.poll(() => processesWith(mark), PATIENCE).toEqual([]);
   });
 
   it('that cannot be reached says why, and a private address wants consent', async () => {

@@ -41,10 +41,10 @@ const ids = (state: ConfigState): string[] => state.tokens.map(({ id }) => id);
 describe('a configuration store', () => {
   it('begins empty, and gives back what was written, also after it was opened again', async () => {
     const store = await open();
-    expect(store.current()).toEqual({ version: 1, tokens: [], pins: [] });
+    expect(store.current()).toEqual({ version: 1, tokens: [], pins: [], consents: [] });
     expect(ids(await store.update(add('a')))).toEqual(['a']);
     expect(ids(store.current())).toEqual(['a']);
-    expect((await open()).current()).toEqual({ version: 1, tokens: [token('a')], pins: [] });
+    expect((await open()).current()).toEqual({ version: 1, tokens: [token('a')], pins: [], consents: [] });
   });
 
   it('has written an update when it resolves, privately, with the version before beside it', async () => {

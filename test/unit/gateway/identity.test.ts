@@ -11,7 +11,7 @@ const KEY = Buffer.alloc(32, 7);
 const HOUR = 3_600_000;
 
 function storeOf(): ConfigStore {
-  let state: ConfigState = { version: 1, tokens: [], pins: [] };
+  let state: ConfigState = { version: 1, tokens: [], pins: [], consents: [] };
   const listeners = new Set<(state: ConfigState) => void>();
   return {
     current: () => state,
@@ -151,9 +151,9 @@ describe('the owner’s session token', () => {
     const { identity, store } = world(value);
     const owner = identity.authenticate(value)!;
     expect(owner).toMatchObject({ subject: OWNER, administrator: true, groups: null });
-    await store.update(() => ({ version: 1, tokens: [], pins: [] }));
+    await store.update(() => ({ version: 1, tokens: [], pins: [], consents: [] }));
     expect(identity.holds(owner)).toBe(true);
-    expect(JSON.stringify(store.current())).toBe('{"version":1,"tokens":[],"pins":[]}');
+    expect(JSON.stringify(store.current())).toBe('{"version":1,"tokens":[],"pins":[],"consents":[]}');
   });
 
   it('is nobody’s where there is none', () => {

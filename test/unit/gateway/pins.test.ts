@@ -26,7 +26,7 @@ interface MemoryStore extends ConfigStore {
 }
 
 function memoryStore(): MemoryStore {
-  let state: ConfigState = { version: 1, tokens: [], pins: [] };
+  let state: ConfigState = { version: 1, tokens: [], pins: [], consents: [] };
   const listeners = new Set<(state: ConfigState) => void>();
   const store: MemoryStore = {
     writes: 0,
