@@ -15,6 +15,7 @@ import { createModernMcp } from './http/mcp-modern.ts';
 import { createMcpRoutes } from './http/mcp.ts';
 import { createModelRoutes } from './http/models.ts';
 import { createPerimeter } from './http/perimeter.ts';
+import { createRegistryApi } from './http/registry-api.ts';
 import { createHttpServer } from './http/server.ts';
 import { createIdentity } from './identity/identity.ts';
 import type { Sharing } from './identity/sharing.ts';
@@ -255,6 +256,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     contextCost: createContextCost(views, loadTokenizer),
     pipeline,
     upstreams,
+    dispatchers,
     pins,
     activity,
     configStore: deps.configStore,
@@ -277,6 +279,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       { prefix: '/api/llm/', handle: modelRoutes.handle },
       { prefix: '/v1/', handle: modelRoutes.handle },
     ],
+    registryApi: createRegistryApi({ perimeter, catalog, config: () => config, now }),
     console: createConsole(deps.consoleFolder),
     admin,
     log,

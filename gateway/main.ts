@@ -6,6 +6,7 @@ import { CliError } from './cli/cli-error.ts';
 import { exportTo } from './cli/export.ts';
 import { addImportCommands } from './cli/import-commands.ts';
 import { addPinsCommand } from './cli/pins.ts';
+import { addPresetCommands } from './cli/presets.ts';
 import { printJson } from './cli/print.ts';
 import { context } from './cli/context.ts';
 import { addRegistryCommands } from './cli/registry-commands.ts';
@@ -148,6 +149,8 @@ function commands(): Command {
   addRegistryCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
 
   addImportCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
+
+  addPresetCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
 
   root
     .command('context')

@@ -152,6 +152,17 @@ const modelsSchema = z.strictObject({
   aliases: z.record(z.string(), z.string()).default({}),
 });
 
+const registrySchema = z.strictObject({
+  /** Names and descriptions are shown to whoever asks, without a token. */
+  public: z.boolean().default(false),
+  /** What the servers' names begin with there: a domain, the other way round. */
+  namespace: z
+    .string()
+    .max(100)
+    .regex(/^[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+$/, 'write a domain the other way round, such as com.example')
+    .default('local.toolgate'),
+});
+
 export const configSchema = z
   .strictObject({
     version: z.literal(1),
@@ -167,6 +178,8 @@ export const configSchema = z
     /** Relative to the configuration file's folder. */
     storage: z.strictObject({ data: z.string().min(1).default('./data') }).prefault({}),
     groups: z.array(groupSchema).default([]),
+    /** What `/v0.1/servers` shows of it to other programs. */
+    registry: registrySchema.prefault({}),
     models: modelsSchema.prefault({}),
     telemetry: z.strictObject({ retention: durationSchema.default(30 * 86_400_000) }).prefault({}),
   })

@@ -18,11 +18,13 @@ import type { createTrials } from '../registry/trial.ts';
 import { registryView } from '../registry/view.ts';
 import type { ActivityStore, ConfigStore } from '../storage/contracts.ts';
 import { newTraceId } from '../telemetry/trace.ts';
+import type { Dispatchers } from '../upstream/dispatcher.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { readJson } from './body.ts';
 import { createConfigRoutes } from './config-admin.ts';
 import { createImportRoute } from './import.ts';
 import type { Perimeter } from './perimeter.ts';
+import { createPresetsRoute } from './presets.ts';
 import { createPinRoutes } from './pins.ts';
 import { sendProblem, serverTiming } from './respond.ts';
 import { openSse } from './sse.ts';
@@ -35,6 +37,7 @@ export interface AdminDeps {
   readonly contextCost: ContextCost;
   readonly pipeline: Pipeline;
   readonly upstreams: Upstreams;
+  readonly dispatchers: Dispatchers;
   readonly pins: Pins;
   readonly activity: ActivityStore;
   readonly configStore: ConfigStore;
@@ -129,6 +132,7 @@ export function createAdminApp(deps: AdminDeps): Express {
     '/api/v1/export',
     administrator((_req, res) => void res.json(deps.exportBundle())),
   );
+  app.get('/api/v1/presets', administrator(createPresetsRoute(deps.dispatchers)));
   app.post('/api/v1/import', administrator(createImportRoute(deps.configuration, deps.home)));
   app.use(createConfigRoutes({ ...deps, administrator }));
   app.use('/api', (req, res) => sendProblem(res, 404, `there is no ${req.method} ${req.originalUrl}`));

@@ -14,6 +14,9 @@ export interface Perimeter {
   identify(req: IncomingMessage, res: ServerResponse): Principal | undefined;
 }
 
+/** The desktop editor's own window, which reads registries: no web page can have this origin. */
+const EDITOR = 'vscode-file://vscode-app';
+
 export function createPerimeter(identity: Identity, port: () => number): Perimeter {
   // The port is known once the gateway listens, which is before the first request.
   let allowed: readonly string[] | undefined;
@@ -27,7 +30,8 @@ export function createPerimeter(identity: Identity, port: () => number): Perimet
         });
         return false;
       }
-      if (origin !== undefined && !hosts.some((name) => origin === `http://${name}`)) {
+      const own = origin === undefined || hosts.some((name) => origin === `http://${name}`);
+      if (!own && !(origin === EDITOR && req.url?.startsWith('/v0.1/'))) {
         sendProblem(res, 403, 'requests of other web origins are refused', { rule: 'origin' });
         return false;
       }

@@ -25,6 +25,8 @@ export interface ServerDeps {
   readonly dataPlane: readonly { readonly prefix: string; readonly handle: AuthenticatedRoute }[];
   /** Answers a challenge of another window's gateway; only an embedded gateway does. */
   readonly sharing?: ((nonce: string) => SharingAnswer) | undefined;
+  /** `/v0.1`, which may be read without a token; false when the path is not its own. */
+  readonly registryApi: (req: IncomingMessage, res: ServerResponse, path: string) => boolean;
   readonly console: (req: IncomingMessage, res: ServerResponse, path: string) => Promise<boolean>;
   /** The control plane; takes what is left. */
   readonly admin: RequestListener;
@@ -65,6 +67,7 @@ async function route(deps: ServerDeps, req: IncomingMessage, res: ServerResponse
     else sendProblem(res, 400, 'nonce must be 32 hex digits', { field: 'nonce' });
     return;
   }
+  if (deps.registryApi(req, res, path)) return;
   for (const { prefix, handle } of deps.dataPlane) {
     if (!path.startsWith(prefix)) continue;
     const principal = deps.perimeter.identify(req, res);

@@ -150,7 +150,9 @@ function textsOf<Key extends string>(
   const given = Object.entries(values ?? {}).flatMap(([name, value]): [string, string][] =>
     value === null ? [] : [[name, translate(value)]],
   );
-  return (given.length === 0 ? {} : { [key]: Object.fromEntries(given) }) as Partial<Record<Key, Record<string, string>>>;
+  return (given.length === 0 ? {} : { [key]: Object.fromEntries(given) }) as Partial<
+    Record<Key, Record<string, string>>
+  >;
 }
 
 function folderOf(
