@@ -17,7 +17,10 @@ beforeAll(async () => {
   moody = await moodyServer();
   const denied = `, tools: [{ match: get-env, effect: deny }] }`;
   gateway = await startGateway({
-    config: configOf({ common: [EVERYTHING.replace(/ \}$/, denied)], other: [moody.entry('moody')] }),
+    config: configOf({
+      common: [EVERYTHING.replace(/ \}$/, denied)],
+      other: [moody.entry('moody', ', pins: trust')],
+    }),
   });
 });
 afterAll(async () => {
