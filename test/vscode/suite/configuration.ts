@@ -4,7 +4,17 @@ import net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import * as vscode from 'vscode';
 import { COMMANDS } from '../../../extension/commandIds.ts';
-import { configUri, failed, internals, itemWhen, readConfig, running, writeConfig } from './support.ts';
+import {
+  configUri,
+  eventually,
+  failed,
+  findNode,
+  internals,
+  itemWhen,
+  readConfig,
+  running,
+  writeConfig,
+} from './support.ts';
 
 const SECRET_SERVER = `
   - name: secret-mcps
@@ -22,10 +32,13 @@ export function configurationSuite(): void {
       original = await readConfig();
     });
     afterEach(async () => {
-      const { pid } = await running(() => true).catch(() => ({ pid: 0 }));
       if ((await readConfig()) === original) return;
       await writeConfig(original);
-      await running((now) => now !== pid);
+      await running();
+      await itemWhen(['common', 'everything-mcp']);
+      await eventually('the former registry', async () =>
+        (await findNode('secret-mcps')) === undefined ? true : undefined,
+      );
     });
 
     it("uses the workspace's toolgate.yaml and opens it", async () => {
