@@ -7,18 +7,18 @@ export const MODULES_VARIABLE = 'TOOLGATE_TEST_MODULES';
 
 /**
  * Makes a workspace whose `toolgate.yaml` names real servers, one that cannot start, and one that offers what
- * `notes/offering.json` says.
+ * `memos/offering.json` says.
  */
 export async function makeWorkspace(folder: string, calculatorPort: number): Promise<void> {
-  const notes = path.join(folder, 'notes');
-  await mkdir(notes, { recursive: true });
-  const changing = await changingServer({ tools: { list: { description: 'Lists the notes' } } }, notes);
-  const text = configuration(calculatorPort, changing.entry('notes-mcp'));
+  const memos = path.join(folder, 'memos');
+  await mkdir(memos, { recursive: true });
+  const changing = await changingServer({ tools: { list: { description: 'Lists the memos' } } }, memos);
+  const text = configuration(calculatorPort, changing.entry('memo-mcp'));
   await writeFile(path.join(folder, 'toolgate.yaml'), text);
 }
 
 /** The calculator is the one that ships in the VSIX. */
-function configuration(calculatorPort: number, notes: string): string {
+function configuration(calculatorPort: number, memos: string): string {
   return `version: 1
 tenant: { name: toolgate, aliases: [truefoundry] }
 groups:
@@ -40,7 +40,7 @@ groups:
     servers:
       - name: broken-mcp
         command: no-such-program
-      - ${notes}
+      - ${memos}
 models:
   providers:
     - { name: demo, type: demo }
