@@ -21,7 +21,7 @@ import { createIdentity } from './identity/identity.ts';
 import type { Sharing } from './identity/sharing.ts';
 import { createContextCost, type CountTokens } from './mcp/context-cost.ts';
 import { createDispatch } from './mcp/dispatch.ts';
-import { createModernSession, type ModernSession } from './mcp/modern-session.ts';
+import { createModernSessions } from './mcp/modern-session.ts';
 import { createModernDispatch } from './mcp/modern/dispatch.ts';
 import { createListeners } from './mcp/modern/listen.ts';
 import { createOwnerOf } from './mcp/modern/owner.ts';
@@ -29,7 +29,6 @@ import { createParking } from './mcp/modern/parking.ts';
 import { createPayloads } from './mcp/modern/payloads.ts';
 import { createConnectionPool } from './mcp/modern/pool.ts';
 import { createRequestStates } from './mcp/modern/request-state.ts';
-import type { Route } from './mcp/relay.ts';
 import { withDiscovery } from './mcp/discovery.ts';
 import { createViews } from './mcp/scope.ts';
 import { createSessionConnections } from './mcp/session-connection.ts';
@@ -62,7 +61,6 @@ import type {
 import type { Log } from './telemetry/log.ts';
 import { createDispatchers } from './upstream/dispatcher.ts';
 import { describeError } from './upstream/errors.ts';
-import type { Caller } from './upstream/isolation.ts';
 import { readLoginPath } from './upstream/login-path.ts';
 import { startReaper } from './upstream/reaper.ts';
 import { createUpstreams } from './upstream/upstreams.ts';
@@ -185,8 +183,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const search = createSearch(catalog);
   const views = withDiscovery(createViews(catalog), search);
   const connections = createSessionConnections({ upstreams, catalog, now });
-  const modernSession = (serverId: string, announce: Route['announce'], caller: Caller): ModernSession =>
-    createModernSession(serverId, upstreams, announce, caller);
+  const modernSession = createModernSessions(upstreams);
   const { holds } = identity;
   const sessions = {
     views,

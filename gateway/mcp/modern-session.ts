@@ -34,16 +34,48 @@ const LEVELS: ReadonlySet<unknown> = new Set([
   'emergency',
 ]);
 const MAX_SUBSCRIPTIONS = 1_000;
+/** Of one server; each holds a connection over HTTP, and calls need some too. */
+const MAX_LISTENING = 128;
 const UPDATED = 'notifications/resources/updated';
 
-/** `announce` takes the changes of the resources that the session subscribes to; `caller` is whose calls it carries. */
-export function createModernSession(
+/**
+ * Opens what a session, or a client of the modern era, sets at a modern server. `announce` takes the changes of the
+ * resources that it subscribes to; `caller` is whose calls it carries.
+ */
+export type OpenModernSession = (
+  serverId: string,
+  announce: Route['announce'],
+  caller?: Caller,
+) => ModernSession;
+
+export function createModernSessions(upstreams: Upstreams): OpenModernSession {
+  const listening = new Map<string, number>();
+  return (serverId, announce, caller) =>
+    createModernSession(serverId, upstreams, announce, caller, {
+      take: () => {
+        const open = listening.get(serverId) ?? 0;
+        if (open >= MAX_LISTENING)
+          throw new JsonRpcError(CODES.refused, `${MAX_LISTENING} clients listen to this server, the limit`);
+        listening.set(serverId, open + 1);
+      },
+      free: () => listening.set(serverId, (listening.get(serverId) ?? 1) - 1),
+    });
+}
+
+interface Slots {
+  readonly take: () => void;
+  readonly free: () => void;
+}
+
+function createModernSession(
   serverId: string,
   upstreams: Upstreams,
   announce: Route['announce'],
-  caller?: Caller,
+  caller: Caller | undefined,
+  slots: Slots,
 ): ModernSession {
   const uris = new Set<string>();
+  const closed = new AbortController();
   let level = DEFAULT_LEVEL;
   let listening: AbortController | undefined;
 
@@ -52,14 +84,22 @@ export function createModernSession(
   /** Listens to all that is subscribed to by now, and gives up what was listened to before when that has begun. */
   const listen = (signal: AbortSignal): Promise<void> => {
     const former = listening;
-    const current = (listening = new AbortController());
     if (uris.size === 0) {
       former?.abort();
+      listening = undefined;
       return Promise.resolve();
     }
+    slots.take();
+    const current = (listening = new AbortController());
+    const until = AbortSignal.any([current.signal, closed.signal]);
     const resourceSubscriptions = [...uris];
     return new Promise((resolve, reject) => {
-      const giveUp = (): void => reject(new Error('the request was given up'));
+      const fail = (error: Error): void => {
+        current.abort();
+        if (listening === current) listening = former;
+        reject(error);
+      };
+      const giveUp = (): void => fail(new Error('the request was given up'));
       signal.addEventListener('abort', giveUp, { once: true });
       const subscriber = {
         onNotification: (method: string, params: JsonObject): void => {
@@ -73,10 +113,21 @@ export function createModernSession(
           if (again) for (const uri of resourceSubscriptions) announce(UPDATED, { uri });
         },
       };
-      void subscribe(request, { resourceSubscriptions }, subscriber, current.signal).then(() =>
-        reject(new JsonRpcError(CODES.methodNotFound, 'the server offers no subscriptions')),
-      );
+      void subscribe(request, { resourceSubscriptions }, subscriber, until).then(() => {
+        slots.free();
+        fail(new JsonRpcError(CODES.methodNotFound, 'the server offers no subscriptions'));
+      });
     });
+  };
+  const add = async (uri: string, signal: AbortSignal): Promise<void> => {
+    if (uris.has(uri)) return;
+    uris.add(uri);
+    try {
+      await listen(signal);
+    } catch (error) {
+      uris.delete(uri);
+      throw error;
+    }
   };
   /** Answers what the gateway keeps for the session; undefined for what the server has to answer. */
   const set = async (
@@ -92,8 +143,7 @@ export function createModernSession(
       case 'resources/subscribe':
         if (uris.size >= MAX_SUBSCRIPTIONS)
           throw new JsonRpcError(CODES.refused, `over ${MAX_SUBSCRIPTIONS} subscriptions`);
-        uris.add(String(params['uri']));
-        await listen(signal);
+        await add(String(params['uri']), signal);
         return {};
       case 'resources/unsubscribe':
         if (uris.delete(String(params['uri']))) await listen(signal);
@@ -120,6 +170,6 @@ export function createModernSession(
         },
       };
     },
-    close: () => listening?.abort(),
+    close: () => closed.abort(),
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
 import { createDispatch, type Exchange } from '../../../gateway/mcp/dispatch.ts';
 import { createViews, type Scope } from '../../../gateway/mcp/scope.ts';
-import { createModernSession } from '../../../gateway/mcp/modern-session.ts';
+import { createModernSessions } from '../../../gateway/mcp/modern-session.ts';
 import { createSessionConnections } from '../../../gateway/mcp/session-connection.ts';
 import { createSessions, type Session } from '../../../gateway/mcp/sessions.ts';
 import type { Stream } from '../../../gateway/mcp/streams.ts';
@@ -41,7 +41,7 @@ function world(scope: Scope, outcome: Outcome | ((call: Call) => Promise<Outcome
     views: createViews(catalog),
     catalog,
     connections: createSessionConnections({ upstreams, catalog, now: Date.now }),
-    modernSession: (id, announce) => createModernSession(id, upstreams, announce),
+    modernSession: createModernSessions(upstreams),
     holds: () => true,
     pipeline: {
       run: (call) => {
