@@ -88,6 +88,13 @@ export function createDispatch(deps: {
     const caller = { subject: session.principal.subject, session: session.id };
     return (session.modern = deps.modernSession(id, announce, caller));
   };
+  /** Whether a session needs a connection of its own depends on an era that nobody knows yet. */
+  const isUnknown = (session: Session): boolean => {
+    const { scope, capabilities } = session;
+    if (scope.kind !== 'server' || scope.discovery === true || !canBeAsked(capabilities)) return false;
+    const entry = catalog.entry(ownId(session));
+    return entry !== undefined && speaksMcp(entry.config) && entry.status.protocolVersion === undefined;
+  };
   const logs = (serverId: string): boolean =>
     isJsonObject(catalog.entry(serverId)?.status.declared['logging']);
   return async (exchange) => {
@@ -103,6 +110,7 @@ export function createDispatch(deps: {
       return catalog.settled(view?.entries.map(({ id }) => id) ?? [], { afresh });
     };
     if (list || session.scope.discovery === true) await settle(false);
+    if (isUnknown(session)) await deps.connections.answered(ownId(session));
     const modern = modernSession(session);
     const own = modern === undefined ? ownConnection(session, canBeAsked(session.capabilities)) : undefined;
     const offered = own === undefined ? undefined : await own.offered();
@@ -148,6 +156,11 @@ function envelopeOf(session: Session, logLevel: string | undefined): Envelope | 
     ...(session.clientInfo && { clientInfo: session.clientInfo }),
   };
   return logLevel === undefined ? session.envelope : { ...session.envelope, logLevel };
+}
+
+/** The server of a session at a server's own address. */
+function ownId({ scope }: Session): string {
+  return scope.kind === 'server' ? `${scope.group}:${scope.server}` : '';
 }
 
 async function callThrough(

@@ -31,6 +31,8 @@ export interface SessionConnection {
 }
 
 export interface SessionConnections {
+  /** Resolves when a server has answered, or has failed to: its era is known then, where it can be. */
+  answered(serverId: string): Promise<void>;
   create(serverId: string, session: Reached): SessionConnection;
 }
 
@@ -56,6 +58,13 @@ export function createSessionConnections(deps: {
     idle.release();
   };
   return {
+    answered: async (serverId) => {
+      try {
+        await deps.upstreams.connected(serverId);
+      } catch {
+        // Whoever calls it is told.
+      }
+    },
     create: (serverId, session) => connectLazily(serverId, session, { ...deps, open, makeRoom }),
   };
 }
