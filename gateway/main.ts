@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { call, type CallOptions } from './cli/call.ts';
 import { CliError } from './cli/cli-error.ts';
 import { exportTo } from './cli/export.ts';
+import { addAttachCommands } from './cli/attach.ts';
 import { addImportCommands } from './cli/import-commands.ts';
 import { addPinsCommand } from './cli/pins.ts';
 import { addPresetCommands } from './cli/presets.ts';
@@ -148,6 +149,7 @@ function commands(): Command {
 
   addRegistryCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
 
+  addAttachCommands(root, (command) => command.addOption(address()).addOption(bearer()));
   addImportCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
 
   addPresetCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
