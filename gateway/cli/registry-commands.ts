@@ -13,6 +13,7 @@ import {
   removeGroup,
   removeServer,
   setDisabled,
+  showConfig,
   testServer,
   type GroupOptions,
 } from './registry.ts';
@@ -35,6 +36,9 @@ export function addRegistryCommands(root: Command, reaching: Shared): void {
     changing,
   );
   addGroupCommands(root.command('group').description('the groups of a running gateway'), reaching, changing);
+  reaching(root.command('config'))
+    .description('show the configuration in force of a running gateway, and what is wrong with a later one')
+    .action(showConfig);
   changing(root.command('apply'))
     .description('make a whole configuration that of a running gateway; --dry-run shows the difference')
     .argument('<file>', 'a toolgate.yaml')

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { testedServerSchema } from '../contract/config.ts';
+import { configViewSchema, testedServerSchema } from '../contract/config.ts';
 import { EXIT } from '../contract/ipc.ts';
 import { registryViewSchema, type RegistryView } from '../contract/registry.ts';
 import { confirm, submit, type ChangeOptions } from './change.ts';
@@ -192,6 +192,23 @@ export function apply(file: string, options: ChangeOptions): Promise<void> {
     throw new CliError(`${file} cannot be read: ${(error as Error).message}`, EXIT.usage);
   }
   return submit({ method: 'PUT', path: '/api/v1/config', body: { text } }, options);
+}
+
+/** `toolgate config`: exits with 1 when the file holds a later text that is wrong. */
+export async function showConfig(options: ClientOptions & { readonly json?: boolean }): Promise<void> {
+  const view = configViewSchema.parse(await ask(options, '/api/v1/config'));
+  const { text, problems, restartNeeded } = view;
+  if (problems.length > 0) process.exitCode = EXIT.failed;
+  if (options.json === true) {
+    printJson(view);
+    return;
+  }
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  if (restartNeeded.length > 0)
+    process.stderr.write(`In force after a restart of the gateway: ${restartNeeded.join(', ')}.\n`);
+  if (problems.length > 0)
+    process.stderr.write(`The file has changed and is wrong; what is above stays in force:\n`);
+  for (const problem of problems) process.stderr.write(`  ${problem}\n`);
 }
 
 async function registry(options: ClientOptions): Promise<RegistryView> {

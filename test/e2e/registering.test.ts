@@ -234,6 +234,11 @@ describe('a file that is edited by hand', () => {
     await writeFile(gateway.configFile, text.replace('groups:', 'grups:'));
     await expect.poll(async () => (await config()).problems.join(), PATIENCE).toMatch(/grups.*groups/);
     expect((await config()).text).toBe(text);
+    expect(await run('config')).toMatchObject({
+      code: 1,
+      stdout: text,
+      stderr: expect.stringContaining('grups') as unknown,
+    });
     await writeFile(gateway.configFile, text.replace('Development', 'Mended'));
     await expect.poll(async () => (await config()).text, PATIENCE).toContain('Mended');
     expect((await config()).problems).toEqual([]);
