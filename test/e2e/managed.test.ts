@@ -12,7 +12,8 @@ it('a server that the managed settings deny is not started, tried or called, and
   const folder = await mkdtemp(join(tmpdir(), 'toolgate-managed-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const file = join(folder, 'managed-settings.json');
-  await writeFile(file, JSON.stringify({ deniedMcpServers: [{ serverName: 'memory-mcp' }] }));
+  const deniedMcpServers = [{ serverName: 'memory-mcp' }, { serverCommand: ['node', 'denied.js'] }];
+  await writeFile(file, JSON.stringify({ deniedMcpServers }));
   const mark = join(folder, 'memory.json');
   const gateway = await startGateway({
     config: configOf({ dev: [MEMORY(mark)] }),
@@ -32,5 +33,7 @@ it('a server that the managed settings deny is not started, tried or called, and
   const env = { TOOLGATE_GATEWAY: gateway.address, TOOLGATE_TOKEN: gateway.token };
   const refused = await toolgate(['call', 'memory-mcp', 'read_graph', '{}'], env);
   expect(refused.code).not.toBe(0);
+  const tried = await toolgate(['server', 'test', '--', 'node', 'denied.js'], env);
+  expect(tried.stdout).toContain(`denied by ${file}`);
   expect(processesWith(mark)).toEqual([]);
 });
