@@ -116,7 +116,12 @@ async function discoverFirst(
     handshake === undefined ? new Promise<never>(() => undefined) : modern(handshake),
   );
   const legacy = initialize(signal).then(
-    (handshake): Negotiated => ({ era: 'legacy', handshake: answered ? handshake : { ...handshake, shyAt } }),
+    async (handshake): Promise<Negotiated> => {
+      // Both answers may come in one piece; the question that came first counts.
+      const late = answered ? await discovered : undefined;
+      if (late !== undefined) return modern(late);
+      return { era: 'legacy', handshake: answered ? handshake : { ...handshake, shyAt } };
+    },
     async (error: unknown) => {
       const handshake = await orLate(discovered);
       if (handshake === undefined || handshake === 'late') throw error;
