@@ -10,6 +10,7 @@ import {
   type AddServerDeps,
 } from './addServer.ts';
 import { COMMANDS } from './commandIds.ts';
+import { importServers } from './importServers.ts';
 import type { GatewayClient } from './gatewayClient.ts';
 import { RegistryChanges, type ServerAt } from './registryChanges.ts';
 import type { RegistryFeed } from './registryFeed.ts';
@@ -63,6 +64,7 @@ export function registryCommands(deps: RegistryCommandDeps): Record<string, Hand
     }),
     [COMMANDS.promoteServer]: onServer((at) => promoteServer(adding, at)),
     [COMMANDS.disableTool]: (node) => disableTool(changes, node),
+    [COMMANDS.importServers]: () => importServers(adding, deps.client),
     [COMMANDS.findTool]: () => findTool(deps),
   };
 }

@@ -260,6 +260,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     config: () => config,
     gatewayVersion: version,
     home: homedir(),
+    env: deps.env,
     configuration,
     tryServer: createTrials(upstreams, deps.references, consents),
     exportBundle: () => deps.exportBundle(configuration.current()),

@@ -26,6 +26,12 @@ export const importRequestSchema = z.strictObject({
 });
 export type ImportRequest = z.infer<typeof importRequestSchema>;
 
+/** `GET /api/v1/import/files?folder=`: the files there are on the gateway's machine; `folder` is a workspace. */
+export const importFilesQuerySchema = z.object({ folder: z.array(z.string()).or(z.string()).default([]) });
+export const importFilesSchema = z.object({
+  files: z.array(z.object({ client: z.enum(CLIENTS), file: z.string(), workspace: z.boolean() })),
+});
+
 /** What a client's file would add to the registry. Nothing has been added. */
 export const proposalSchema = z.object({
   servers: z.array(

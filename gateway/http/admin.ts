@@ -22,7 +22,7 @@ import type { Dispatchers } from '../upstream/dispatcher.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { readJson } from './body.ts';
 import { createConfigRoutes } from './config-admin.ts';
-import { createImportRoute } from './import.ts';
+import { createImportFilesRoute, createImportRoute } from './import.ts';
 import type { Perimeter } from './perimeter.ts';
 import { createPresetsRoute } from './presets.ts';
 import { createPinRoutes } from './pins.ts';
@@ -45,6 +45,7 @@ export interface AdminDeps {
   readonly gatewayVersion: string;
   /** The home folder of the gateway's user. */
   readonly home: string;
+  readonly env: NodeJS.ProcessEnv;
   readonly configuration: Configuration;
   readonly tryServer: ReturnType<typeof createTrials>;
   readonly exportBundle: () => unknown;
@@ -133,6 +134,8 @@ export function createAdminApp(deps: AdminDeps): Express {
     administrator((_req, res) => void res.json(deps.exportBundle())),
   );
   app.get('/api/v1/presets', administrator(createPresetsRoute(deps.dispatchers)));
+  const machine = { platform: process.platform, home: deps.home, env: deps.env };
+  app.get('/api/v1/import/files', administrator(createImportFilesRoute(machine)));
   app.post('/api/v1/import', administrator(createImportRoute(deps.configuration, deps.home)));
   app.use(createConfigRoutes({ ...deps, administrator }));
   app.use('/api', (req, res) => sendProblem(res, 404, `there is no ${req.method} ${req.originalUrl}`));

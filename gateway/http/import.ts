@@ -1,6 +1,8 @@
 import type { Request, Response } from 'express';
-import { importRequestSchema } from '../contract/import.ts';
+import { existsSync } from 'node:fs';
+import { importFilesQuerySchema, importRequestSchema } from '../contract/import.ts';
 import type { Configuration } from '../registry/configuration.ts';
+import { clientFiles, type Machine } from '../registry/import/places.ts';
 import { readProposal, secretsIn } from '../registry/import/proposal.ts';
 import { readJson } from './body.ts';
 
@@ -24,5 +26,21 @@ export function createImportRoute(
         gateway: `http://${req.headers.host ?? ''}`,
       }),
     );
+  };
+}
+
+/** `GET /api/v1/import/files`: where other clients of this machine keep their servers. */
+export function createImportFilesRoute(
+  machine: Omit<Machine, 'folder'>,
+): (req: Request, res: Response) => void {
+  return (req, res) => {
+    const folders = [importFilesQuerySchema.parse(req.query).folder].flat();
+    const known = (folders.length === 0 ? [machine.home] : folders).flatMap((folder) =>
+      clientFiles({ ...machine, folder }),
+    );
+    const files = [...new Map(known.map((one) => [one.file, one])).values()];
+    res.json({
+      files: files.filter(({ file, workspace }) => existsSync(file) && (!workspace || folders.length > 0)),
+    });
   };
 }

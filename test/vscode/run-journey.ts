@@ -228,7 +228,7 @@ async function register(): Promise<void> {
     const memory = path.join(ROOT, 'node_modules/@modelcontextprotocol/server-memory/dist/index.js');
     await workbench.answer('Add Server', `node "${memory}"`, 'The command, as you would type it');
     await workbench.choose('In which group?', 'common');
-    await workbench.answer('Add Server', 'notes', 'The server’s name');
+    await workbench.answer('Add Server', 'jotter', 'The server’s name');
     await workbench.choose('What next?', 'Test the connection');
     await workbench.accept('Run');
     await workbench
@@ -238,17 +238,42 @@ async function register(): Promise<void> {
     await screenshot(page, 'vscode-add-server-dark');
     await workbench.choose('What next?', 'Add the server');
     await workbench.accept('Run');
-    await workbench.row('notes, ready · 9 tools').waitFor();
+    await workbench.row('jotter, ready · 9 tools').waitFor();
     await screenshot(page, 'vscode-added-dark');
-    await workbench.menu('notes, ready · 9 tools', 'Disable Server');
-    await workbench.row(/^notes, stopped/).waitFor();
+    await workbench.menu('jotter, ready · 9 tools', 'Disable Server');
+    await workbench.row(/^jotter, stopped/).waitFor();
     await screenshot(page, 'vscode-disabled-dark');
-    await workbench.menu(/^notes, stopped/, 'Remove Server');
+    await workbench.menu(/^jotter, stopped/, 'Remove Server');
     await workbench.accept('Remove');
-    await workbench.row(/^notes/).waitFor({ state: 'detached' });
+    await workbench.row(/^jotter/).waitFor({ state: 'detached' });
     const text = await readFile(path.join(workspace, 'toolgate.yaml'), 'utf8');
-    assert.ok(!text.includes('notes'));
+    assert.ok(!text.includes('jotter'));
   });
+
+  await step(
+    'servers are imported from another client’s file, their credentials into the secret storage',
+    async () => {
+      const memory = path.join(ROOT, 'node_modules/@modelcontextprotocol/server-memory/dist/index.js');
+      const env = {
+        MEMORY_FILE_PATH: path.join(dataDir, 'memory.jsonl'),
+        API_TOKEN: 'sk-live-4f9a8b7c6d5e4f3a2b1c',
+      };
+      const servers = { imported: { command: 'node', args: [memory], env }, 'not one': { nonsense: true } };
+      await mkdir(path.join(workspace, '.vscode'), { recursive: true });
+      await writeFile(path.join(workspace, '.vscode/mcp.json'), JSON.stringify({ servers }));
+      await workbench.pick('Toolgate: Import Servers…', 'Whose servers?', 'this workspace');
+      await workbench.choose('In which group?', 'common');
+      const question = workbench.question('Which servers?');
+      await question.locator('.monaco-list-row', { hasText: 'imported' }).waitFor();
+      await screenshot(page, 'vscode-import-dark');
+      await question.getByRole('button', { name: 'OK' }).click();
+      await workbench.accept('Run');
+      await workbench.row('imported, ready · 9 tools').waitFor();
+      const text = await readFile(path.join(workspace, 'toolgate.yaml'), 'utf8');
+      assert.match(text, /API_TOKEN: \$\{secret:/);
+      assert.ok(!text.includes('sk-live-'));
+    },
+  );
 
   await step('P82 a tool is found by what it does, and shown in the tree', async () => {
     await workbench.run('Toolgate: Find Tool…');
