@@ -84,7 +84,7 @@ async function pickServer(feed: RegistryFeed): Promise<ServerAt | undefined> {
   const choices = (feed.registry?.groups ?? []).flatMap((group) =>
     group.servers.map((server) => ({
       label: server.name,
-      description: `${group.name} · ${describeServerState(server.state)}`,
+      description: `${group.name} · ${describeServerState(server)}`,
       value: { group: group.name, name: server.name },
     })),
   );

@@ -14,6 +14,7 @@ import {
   describeRetry,
   describeServerState,
   firstLine,
+  isAtRest,
 } from './words.ts';
 
 const { t } = vscode.l10n;
@@ -152,14 +153,19 @@ function createItem(label: string, state: vscode.TreeItemCollapsibleState, look:
 }
 
 function serverItem(server: ServerView): vscode.TreeItem {
-  const state = describeServerState(server.state);
+  const state = describeServerState(server);
   const waiting = server.review?.waiting ?? 0;
   const well = waiting === 0 ? countTools(server.tools.length) : t('{0} to review', countChanges(waiting));
   const rest = server.lastError === undefined ? well : firstLine(server.lastError);
   return createItem(server.name, Collapsed, {
     id: server.fqn,
     description: server.state === 'configured' || server.state === 'starting' ? state : `${state} · ${rest}`,
-    icon: server.state === 'ready' && waiting > 0 ? noticeIcon('warning') : serverIcon(server.state),
+    icon:
+      server.state === 'ready' && waiting > 0
+        ? noticeIcon('warning')
+        : isAtRest(server)
+          ? new vscode.ThemeIcon('circle-outline')
+          : serverIcon(server.state),
     tooltip: serverTooltip(server, state),
   });
 }

@@ -20,9 +20,9 @@ export function showStatusBarItem(controller: GatewayController, feed: RegistryF
     item.text = `${icon(status.status)} Toolgate${count}`;
     item.tooltip = [
       `${describeStatus(status)}${servers === undefined ? '' : ` ${countServers(servers.length)}.`}`,
-      ...failed.map(({ fqn, state, lastError }) => {
-        return t('{0} {1}: {2}', fqn, describeServerState(state), firstLine(lastError ?? ''));
-      }),
+      ...failed.map((server) =>
+        t('{0} {1}: {2}', server.fqn, describeServerState(server), firstLine(server.lastError ?? '')),
+      ),
     ].join('\n');
     item.backgroundColor =
       status.status === 'failed' ? new vscode.ThemeColor('statusBarItem.errorBackground') : undefined;

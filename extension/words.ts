@@ -52,8 +52,16 @@ export function toGatewayState(status: GatewayStatus): GatewayState {
   return { status: status.status };
 }
 
-export function describeServerState(state: ServerView['state']): string {
-  switch (state) {
+/** Stopped because nobody has used it, and started again by the next call. */
+export function isAtRest({ state, disabled, lastError }: StateOf): boolean {
+  return state === 'stopped' && !disabled && lastError === undefined;
+}
+
+type StateOf = Pick<ServerView, 'state' | 'disabled' | 'lastError'>;
+
+export function describeServerState(server: StateOf): string {
+  if (isAtRest(server)) return t('at rest');
+  switch (server.state) {
     case 'configured':
       return t('not started');
     case 'starting':

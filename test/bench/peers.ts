@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../support/ports.ts';
 import { ROOT } from '../support/gateway.ts';
-import type { Path } from './paths.ts';
+import type { Path } from './path.ts';
 
 const PACKAGES = join(ROOT, 'node_modules');
 const START_TIMEOUT_MS = 20_000;

@@ -1,5 +1,5 @@
 import type { Measured } from './generator.ts';
-import type { Path, PathName, Transport } from './paths.ts';
+import type { Path, PathName, Transport } from './path.ts';
 
 /** How the paths are called. */
 export interface Load {

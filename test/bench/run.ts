@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { PROGRAM, ROOT } from '../support/gateway.ts';
 import type { Cell, Failure, Measured } from './generator.ts';
-import { startPaths, type Path } from './paths.ts';
+import type { Path } from './path.ts';
+import { startPaths } from './paths.ts';
 import { judge, LOADS, MANY, READING, renderTable, summarise, type Load, type Row } from './report.ts';
 import { usageOf } from './usage.ts';
 

@@ -237,7 +237,6 @@ async function register(): Promise<void> {
       .waitFor();
     await screenshot(page, 'vscode-add-server-dark');
     await workbench.choose('What next?', 'Add the server');
-    await workbench.accept('Run');
     await workbench.row('jotter, ready · 9 tools').waitFor();
     await screenshot(page, 'vscode-added-dark');
     await workbench.menu('jotter, ready · 9 tools', 'Disable Server');
