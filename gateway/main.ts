@@ -100,6 +100,7 @@ function commands(): Command {
     .description('make a token and print it, this once')
     .requiredOption('-n, --name <name>', 'what it is for')
     .option('-g, --group <group...>', 'narrow it to these groups')
+    .option('--subject <subject>', "whose it is, as in a group's access: user:NAME (default: user:owner)")
     .option('--administrator', 'let it administer the gateway')
     .option('--expires <duration>', 'for instance 30d; never by default')
     .addOption(config())

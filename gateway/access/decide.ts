@@ -1,4 +1,4 @@
-import type { Config, ServerConfig } from '../config/schema.ts';
+import type { Config, GroupAccess, ServerConfig } from '../config/schema.ts';
 import type { Principal } from '../identity/principal.ts';
 import { compileMatcher, type MatchableTool, type Matcher } from './match.ts';
 
@@ -8,7 +8,10 @@ export type AccessRequest =
   | { readonly action: 'use'; readonly serverId: string; readonly tool: MatchableTool }
   /** A resource, prompt or completion of a server. */
   | { readonly action: 'use'; readonly serverId: string; readonly tool?: undefined }
-  | { readonly action: 'manage' };
+  /** The gateway itself, or only a group's servers. */
+  | { readonly action: 'manage'; readonly group?: string }
+  /** To know that a group exists. */
+  | { readonly action: 'enter'; readonly group: string };
 
 export interface Decision {
   readonly effect: 'allow' | 'deny';
@@ -27,7 +30,9 @@ export type Decide = (principal: Principal, request: AccessRequest) => Decision;
  */
 export function createDecide(config: Config): Decide {
   const servers = new Map<string, CompiledServer>();
+  const groups = new Map<string, CompiledGroup>();
   config.groups.forEach((group, groupIndex) => {
+    groups.set(group.name, { access: group.access, path: `groups[${groupIndex}].access` });
     group.servers.forEach((server, serverIndex) => {
       const path = `groups[${groupIndex}].servers[${serverIndex}]`;
       servers.set(`${group.name}:${server.name}`, compileServer(group.name, server, path));
@@ -35,16 +40,42 @@ export function createDecide(config: Config): Decide {
   });
 
   return (principal, request) => {
-    if (request.action === 'manage') return decideManage(principal);
+    if (request.action === 'manage') return decideManage(principal, groups, request.group);
+    if (request.action === 'enter') return decideGroup(principal, groups, request.group);
     const server = servers.get(request.serverId);
     if (server === undefined) return deny('no-such-server', `there is no server ${request.serverId}`);
-    if (principal.groups !== null && !principal.groups.includes(server.group)) {
-      return deny('token-groups', `the token is narrowed to other groups than ${server.group}`);
-    }
-    if (request.action === 'use' && request.tool !== undefined)
+    const entered = decideGroup(principal, groups, server.group);
+    if (entered.effect === 'allow' && request.action === 'use' && request.tool !== undefined)
       return decideTool(servers, server, request.tool);
-    return allow('token-groups', `the token reaches the group ${server.group}`);
+    return entered;
   };
+}
+
+interface CompiledGroup {
+  readonly access: GroupAccess | undefined;
+  readonly path: string;
+}
+
+type Groups = ReadonlyMap<string, CompiledGroup>;
+
+function decideGroup(principal: Principal, groups: Groups, name: string): Decision {
+  const group = groups.get(name);
+  if (group === undefined) return deny('no-such-group', `there is no group ${name}`);
+  if (principal.groups !== null && !principal.groups.includes(name))
+    return deny('token-groups', `the token is narrowed to other groups than ${name}`);
+  const { access, path } = group;
+  if (access === undefined) return allow('token-groups', `the token reaches the group ${name}`);
+  const { subject, administrator } = principal;
+  if (administrator) return allow('administrator', `${subject} is an administrator`);
+  if (access.use.includes('everyone') || access.use.includes(subject))
+    return allow(`${path}.use`, `the group ${name} is open to ${subject}`);
+  return isManager(principal, access)
+    ? allow(`${path}.manage`, `${subject} manages the group ${name}`)
+    : deny(`${path}.use`, `the group ${name} is not open to ${subject}`);
+}
+
+function isManager({ subject }: Principal, { manage }: GroupAccess): boolean {
+  return manage.includes(subject);
 }
 
 interface CompiledRule {
@@ -97,7 +128,14 @@ function decideByRules(server: CompiledServer, tool: MatchableTool): Decision {
     : deny(path, `no rule allows ${tool.name}, and unlisted tools are denied`);
 }
 
-function decideManage(principal: Principal): Decision {
+function decideManage(principal: Principal, groups: Groups, name: string | undefined): Decision {
+  const group = name === undefined ? undefined : groups.get(name);
+  if (!principal.administrator && name !== undefined && group?.access !== undefined) {
+    const entered = decideGroup(principal, groups, name);
+    if (entered.effect === 'deny') return entered;
+    if (isManager(principal, group.access))
+      return allow(`${group.path}.manage`, `${principal.subject} manages the group ${name}`);
+  }
   if (!principal.administrator) return deny('administrator', `${principal.subject} is not an administrator`);
   if (principal.groups !== null)
     return deny('token-groups', 'a token narrowed to groups does not administer');

@@ -109,7 +109,9 @@ function addGroupCommands(group: Command, reaching: Shared, changing: Shared): v
     changing(command)
       .argument('<group>')
       .option('--description <text>')
-      .option('--environment <name>', 'such as dev or prod');
+      .option('--environment <name>', 'such as dev or prod')
+      .option('--use <subject...>', 'who may use its servers: user:NAME, or everyone')
+      .option('--manage <subject...>', 'who may also change its servers: user:NAME');
   described(group.command('add'))
     .description('make a group')
     .action((name: string, options: GroupOptions) => addGroup(name, options));

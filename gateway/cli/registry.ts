@@ -77,6 +77,8 @@ export async function listGroups(options: ClientOptions & { readonly json?: bool
 export interface GroupOptions extends ChangeOptions {
   readonly description?: string;
   readonly environment?: string;
+  readonly use?: readonly string[];
+  readonly manage?: readonly string[];
 }
 
 export function addGroup(name: string, options: GroupOptions): Promise<void> {
@@ -227,10 +229,11 @@ function serverPath(id: string): string {
   return `${groupPath(group)}/servers/${encodeURIComponent(name)}`;
 }
 
-function groupFields({ description, environment }: GroupOptions): Written {
+function groupFields({ description, environment, use, manage }: GroupOptions): Written {
   return {
     ...(description !== undefined && { description }),
     ...(environment !== undefined && { environment }),
+    ...((use ?? manage) !== undefined && { access: { use: use ?? [], manage: manage ?? [] } }),
   };
 }
 

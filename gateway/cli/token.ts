@@ -16,6 +16,7 @@ export interface CreateOptions extends StoreOptions {
   readonly name: string;
   readonly group?: string[];
   readonly administrator?: boolean;
+  readonly subject?: string;
   readonly expires?: string;
 }
 
@@ -30,6 +31,8 @@ export async function createToken(options: CreateOptions): Promise<void> {
   if (options.administrator === true && options.group !== undefined) {
     throw new CliError('--administrator and --group exclude each other', EXIT.usage);
   }
+  if (options.subject !== undefined && !/^user:[^\s:]+$/.test(options.subject))
+    throw new CliError(`--subject: name a person as user:NAME, not "${options.subject}"`, EXIT.usage);
   const lifetime = options.expires === undefined ? null : durationSchema.safeParse(options.expires);
   if (lifetime?.success === false)
     throw new CliError(`--expires: ${lifetime.error.issues[0]?.message ?? ''}`, EXIT.usage);
@@ -38,7 +41,7 @@ export async function createToken(options: CreateOptions): Promise<void> {
       tokenKey,
       {
         name: options.name,
-        subject: OWNER,
+        subject: options.subject ?? OWNER,
         administrator: options.administrator === true,
         groups: options.group ?? null,
         lifetime: lifetime?.data ?? null,

@@ -113,10 +113,25 @@ export const serverSchema = z
   });
 export type ServerConfig = z.infer<typeof serverSchema>;
 
+const userSchema = z.string().regex(/^user:[^\s:]+$/, 'name a subject: user:NAME');
+
+/** Who may do what with a group. Administrators may do all of it. */
+const accessSchema = z.strictObject({
+  /** May see and call its servers. */
+  use: z
+    .array(z.union([z.literal('everyone'), userSchema], 'name a subject: user:NAME, or everyone'))
+    .default([]),
+  /** May also change its servers, within limits. */
+  manage: z.array(userSchema).default([]),
+});
+export type GroupAccess = z.infer<typeof accessSchema>;
+
 export const groupSchema = z.strictObject({
   name: nameSchema,
   description: z.string().optional(),
   environment: z.string().optional(),
+  /** Left out, the group is open to every token that is not narrowed to others. */
+  access: accessSchema.optional(),
   pins: pinsSchema.default('review'),
   servers: z.array(serverSchema).default([]),
 });

@@ -1,6 +1,6 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import * as z from 'zod';
-import type { Decide } from '../access/decide.ts';
+import type { AccessRequest, Decide } from '../access/decide.ts';
 import type { Config } from '../config/schema.ts';
 import type { ActivityPage } from '../contract/activity.ts';
 import { callRequestSchema, type CallResponse } from '../contract/admin.ts';
@@ -62,12 +62,12 @@ export function createAdminApp(deps: AdminDeps): Express {
   app.use(timing);
 
   const guarded =
-    (handler: Handler, manage: boolean) =>
+    (handler: Handler, requestOf?: (req: Request) => AccessRequest) =>
     async (req: Request, res: Response): Promise<void> => {
       const principal = deps.perimeter.identify(req, res);
       if (!principal) return;
-      if (manage) {
-        const decision = deps.decide(principal, { action: 'manage' });
+      if (requestOf !== undefined) {
+        const decision = deps.decide(principal, requestOf(req));
         if (decision.effect === 'deny') {
           sendProblem(res, 403, decision.reason, { rule: decision.rule });
           return;
@@ -75,13 +75,16 @@ export function createAdminApp(deps: AdminDeps): Express {
       }
       await handler(req, res, principal);
     };
-  const anyone = (handler: Handler) => guarded(handler, false);
-  const administrator = (handler: Handler) => guarded(handler, true);
+  const anyone = (handler: Handler) => guarded(handler);
+  const administrator = (handler: Handler) => guarded(handler, () => ({ action: 'manage' }));
+  /** Administrators, and who manages the group that the route names. */
+  const manager = (handler: Handler) =>
+    guarded(handler, (req) => ({ action: 'manage', group: String(req.params['group']) }));
 
   app.get(
     '/api/v1/registry',
     anyone((_req, res, principal) => {
-      res.json(registryView(principal, deps.catalog, deps.config(), deps.gatewayVersion));
+      res.json(registryView(principal, deps.catalog, deps.config(), deps.decide, deps.gatewayVersion));
     }),
   );
   app.get(
@@ -104,7 +107,7 @@ export function createAdminApp(deps: AdminDeps): Express {
     '/api/v1/registry/refresh',
     administrator(async (_req, res, principal) => {
       await deps.upstreams.refresh();
-      res.json(registryView(principal, deps.catalog, deps.config(), deps.gatewayVersion));
+      res.json(registryView(principal, deps.catalog, deps.config(), deps.decide, deps.gatewayVersion));
     }),
   );
   app.post(
@@ -137,7 +140,7 @@ export function createAdminApp(deps: AdminDeps): Express {
   const machine = { platform: process.platform, home: deps.home, env: deps.env };
   app.get('/api/v1/import/files', administrator(createImportFilesRoute(machine)));
   app.post('/api/v1/import', administrator(createImportRoute(deps.configuration, deps.home)));
-  app.use(createConfigRoutes({ ...deps, administrator }));
+  app.use(createConfigRoutes({ ...deps, administrator, manager }));
   app.use('/api', (req, res) => sendProblem(res, 404, `there is no ${req.method} ${req.originalUrl}`));
   app.use(problems(deps.onError));
   return app;

@@ -1,4 +1,5 @@
 import { Router, type Request, type RequestHandler, type Response } from 'express';
+import type { Decide } from '../access/decide.ts';
 import type { Edit } from '../config/edit.ts';
 import {
   addGroupSchema,
@@ -24,6 +25,9 @@ export interface ConfigAdminDeps {
   readonly tryServer: ReturnType<typeof createTrials>;
   /** Lets administrators through. */
   readonly administrator: (handler: Handler) => RequestHandler;
+  /** Lets through who manages the group that the route names, administrators too. */
+  readonly manager: (handler: Handler) => RequestHandler;
+  readonly decide: Decide;
 }
 
 type Handler = (req: Request, res: Response, principal: Principal) => Promise<void>;
@@ -32,8 +36,8 @@ type Handler = (req: Request, res: Response, principal: Principal) => Promise<vo
 export function createConfigRoutes(deps: ConfigAdminDeps): Router {
   const { configuration } = deps;
   const router = Router();
-  const guarded = (handler: Handler): RequestHandler =>
-    deps.administrator(async (req, res, principal) => {
+  const guarded = (handler: Handler, admit = deps.administrator): RequestHandler =>
+    admit(async (req, res, principal) => {
       try {
         await handler(req, res, principal);
       } catch (error) {
@@ -49,13 +53,17 @@ export function createConfigRoutes(deps: ConfigAdminDeps): Router {
   const edits = <Body extends Omit<ChangeOptions, 'dryRun' | 'by'>>(
     schema: { parse(body: unknown): Body },
     editOf: (body: Body, params: Record<string, string>) => Edit,
+    admit = deps.administrator,
   ): RequestHandler =>
     guarded(async (req, res, principal) => {
       const body = schema.parse(await bodyOf(req));
       const edit = editOf(body, req.params as Record<string, string>);
       const by = principal.subject;
-      res.json(await configuration.edit(edit, { ...body, by, dryRun: isDryRun(req) }));
-    });
+      const limited = deps.decide(principal, { action: 'manage' }).effect === 'deny';
+      if (limited && 'group' in edit) mustManage(deps.decide, principal, edit.group);
+      res.json(await configuration.edit(edit, { ...body, by, limited, dryRun: isDryRun(req) }));
+    }, admit);
+  const { manager } = deps;
 
   router.get(
     '/api/v1/config',
@@ -82,39 +90,55 @@ export function createConfigRoutes(deps: ConfigAdminDeps): Router {
   );
   router.post(
     '/api/v1/groups/:group/servers',
-    edits(addServerSchema, ({ server }, { group = '' }) => ({ kind: 'add-server', group, server })),
+    edits(addServerSchema, ({ server }, { group = '' }) => ({ kind: 'add-server', group, server }), manager),
   );
   const one = '/api/v1/groups/:group/servers/:server';
   const idOf = ({ group = '', server = '' }: Record<string, string>): string => `${group}:${server}`;
   router.patch(
     one,
-    edits(changesSchema, ({ changes }, params) => ({ kind: 'edit-server', server: idOf(params), changes })),
+    edits(
+      changesSchema,
+      ({ changes }, params) => ({ kind: 'edit-server', server: idOf(params), changes }),
+      manager,
+    ),
   );
   router.delete(
     one,
-    edits(removeSchema, (_body, params) => ({ kind: 'remove-server', server: idOf(params) })),
+    edits(removeSchema, (_body, params) => ({ kind: 'remove-server', server: idOf(params) }), manager),
   );
   router.post(
     `${one}/move`,
-    edits(moveServerSchema, ({ group }, params) => ({ kind: 'move-server', server: idOf(params), group })),
+    edits(
+      moveServerSchema,
+      ({ group }, params) => ({ kind: 'move-server', server: idOf(params), group }),
+      manager,
+    ),
   );
   router.post(
     `${one}/promote`,
-    edits(promoteServerSchema, ({ group, changes }, params) => ({
-      kind: 'promote-server',
-      server: idOf(params),
-      group,
-      changes,
-    })),
+    edits(
+      promoteServerSchema,
+      ({ group, changes }, params) => ({
+        kind: 'promote-server',
+        server: idOf(params),
+        group,
+        changes,
+      }),
+      manager,
+    ),
   );
   router.put(
     `${one}/tools/:tool`,
-    edits(ruleToolSchema, ({ effect }, params) => ({
-      kind: 'rule-tool',
-      server: idOf(params),
-      tool: params['tool'] ?? '',
-      effect,
-    })),
+    edits(
+      ruleToolSchema,
+      ({ effect }, params) => ({
+        kind: 'rule-tool',
+        server: idOf(params),
+        tool: params['tool'] ?? '',
+        effect,
+      }),
+      manager,
+    ),
   );
   router.post(
     '/api/v1/servers/test',
@@ -126,6 +150,13 @@ export function createConfigRoutes(deps: ConfigAdminDeps): Router {
     }),
   );
   return router;
+}
+
+/** What is moved or copied goes to a group that its mover manages too. */
+function mustManage(decide: Decide, principal: Principal, group: unknown): void {
+  if (typeof group !== 'string') return;
+  const decision = decide(principal, { action: 'manage', group });
+  if (decision.effect === 'deny') throw new ChangeError(403, decision.reason, { rule: decision.rule });
 }
 
 /** A `DELETE` may come without a body. */

@@ -71,12 +71,15 @@ export function createRegistryApi(
 }
 
 function visible(
-  { perimeter, catalog }: RegistryApiDeps,
+  { perimeter, catalog, config }: RegistryApiDeps,
   req: IncomingMessage,
   res: ServerResponse,
   isPublic: boolean,
 ): readonly ServerEntry[] | undefined {
-  if (isPublic && req.headers.authorization === undefined) return catalog.entries();
+  if (isPublic && req.headers.authorization === undefined) {
+    const closed = config().groups.filter(({ access }) => access?.use.includes('everyone') === false);
+    return catalog.entries().filter(({ group }) => !closed.some(({ name }) => name === group));
+  }
   const principal = perimeter.identify(req, res);
   return principal && catalog.servers(principal);
 }

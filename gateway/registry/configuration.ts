@@ -7,6 +7,7 @@ import type { ConfigChanged, ConfigView, LaunchView } from '../contract/config.t
 import { ConflictError, UnwritableError, type ConfigSource, type ConfigText } from '../storage/contracts.ts';
 import type { Consents } from './consents.ts';
 import { newLaunches } from './launches.ts';
+import { beyondManager } from './manager-limits.ts';
 
 export interface ChangeOptions {
   /** The revision the change is made to; whatever is in force when left out. */
@@ -17,18 +18,20 @@ export interface ChangeOptions {
   readonly by: string;
   /** Tells what would change, and changes nothing. */
   readonly dryRun: boolean;
+  /** Made by one who manages a group, and not the gateway. */
+  readonly limited?: boolean;
 }
 
 /** Why a change was not made. */
 export class ChangeError extends Error {
-  readonly status: 400 | 404 | 409;
+  readonly status: 400 | 403 | 404 | 409;
   readonly field: string | undefined;
   readonly rule: string | undefined;
   /** The commands that want consent. */
   readonly launches: readonly LaunchView[] | undefined;
 
   constructor(
-    status: 400 | 404 | 409,
+    status: 400 | 403 | 404 | 409,
     message: string,
     more: {
       readonly field?: string;
@@ -92,6 +95,7 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
         changes: differences(current.config, config),
         restartNeeded: needRestart(initial.config, config),
       };
+      if (options.limited === true) keepWithin(current.config, config);
       if (options.dryRun) return { revision: current.revision, ...answer };
       await consentTo(newLaunches(current.config, config), options, deps.consents);
       const kept = await source.replace(text, current.revision).catch((error: unknown) => {
@@ -129,6 +133,12 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
     edit: (edit, options) => change((text) => edited(text, edit), options),
     close: stop,
   };
+}
+
+function keepWithin(before: Config, after: Config): void {
+  const beyond = beyondManager(before, after);
+  if (beyond !== undefined)
+    throw new ChangeError(403, `${beyond}: that takes an administrator`, { rule: 'administrator' });
 }
 
 function edited(text: string, edit: Edit): string {

@@ -1,3 +1,4 @@
+import type { Decide } from '../access/decide.ts';
 import type { Config, ServerConfig } from '../config/schema.ts';
 import type {
   PromptView,
@@ -19,12 +20,13 @@ export function registryView(
   principal: Principal,
   catalog: Catalog,
   config: Config,
+  decide: Decide,
   gatewayVersion: string,
 ): RegistryView {
   const servers = catalog.servers(principal);
   const prefixes = aggregatePrefixes(catalog.entries());
   const groups = config.groups
-    .filter(({ name }) => principal.groups === null || principal.groups.includes(name))
+    .filter(({ name }) => decide(principal, { action: 'enter', group: name }).effect === 'allow')
     .map(({ name, description, environment }) => ({
       name,
       ...(description !== undefined && { description }),

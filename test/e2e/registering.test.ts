@@ -312,7 +312,9 @@ describe('the command line', () => {
       .poll(async () => (await run('server', 'list')).stdout, PATIENCE)
       .toMatch(/dev:memory +stdio +ready +9/);
     expect((await run('server', 'edit', 'dev:memory', '--description', 'Remembers')).code).toBe(0);
-    expect((await run('group', 'add', 'qa', '--environment', 'test')).code).toBe(0);
+    const access = ['--use', 'everyone', 'user:ada', '--manage', 'user:ada'];
+    expect((await run('group', 'add', 'qa', '--environment', 'test', ...access)).code).toBe(0);
+    expect((await config()).text).toMatch(/use:\s+- everyone\s+- user:ada\s+manage:\s+- user:ada/);
     expect((await run('group', 'list')).stdout).toMatch(/qa +test +0/);
     const promoted = await run('server', 'promote', 'dev:memory', 'qa', '--name', 'notes', '--env', env);
     expect(promoted).toMatchObject({ code: 0, stdout: expect.stringContaining('qa') as unknown });

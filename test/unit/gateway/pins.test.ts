@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createDecide } from '../../../gateway/access/decide.ts';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
 import { definitionText, visible } from '../../../gateway/contract/pin-text.ts';
 import type { PinItem } from '../../../gateway/contract/pins.ts';
@@ -144,7 +145,7 @@ describe('what is listed', () => {
     const names = (text: string): string[] =>
       (JSON.parse(text) as { tools: Listed[] }).tools.map(({ name }) => name);
     expect(names(view.payloads['tools/list'])).toEqual(listed);
-    const [group] = registryView(principal, catalog, CONFIG, '1').groups;
+    const [group] = registryView(principal, catalog, CONFIG, createDecide(CONFIG), '1').groups;
     expect(group!.servers[0]!.tools.map(({ name }) => name)).toEqual(listed);
     const found = createSearch(catalog)(principal, 'A B C old shown x y');
     for (const { item } of found) expect(listed).toContain(item.item.name);

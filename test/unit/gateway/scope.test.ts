@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createDecide } from '../../../gateway/access/decide.ts';
 import type { Principal } from '../../../gateway/identity/principal.ts';
 import { createViews, type ListMethod, type Scope, type View } from '../../../gateway/mcp/scope.ts';
 import type { Listed } from '../../../gateway/registry/entry.ts';
@@ -86,7 +87,7 @@ describe('an aggregate', () => {
     expect(names(views(principalOf(), ALL))).toEqual([`dev__github__${long}`]);
     expect(views(principalOf(), ALL)!.tool(`dev__github__${long}y`)).toBeUndefined();
     expect(names(views(principalOf(), server('dev', 'github')))).toEqual([long, `${long}y`]);
-    const registry = registryView(principalOf(), catalog, CONFIG, '1');
+    const registry = registryView(principalOf(), catalog, CONFIG, createDecide(CONFIG), '1');
     expect(registry.groups[0]?.servers[0]?.warnings).toEqual([
       `dev__github__${long}y is over 64 characters: only the server's own address offers it`,
       `dev__github__${long}z is over 64 characters: only the server's own address offers it`,
@@ -202,7 +203,7 @@ describe('a view', () => {
 describe('the registry view', () => {
   it('shows what the caller reaches, and of it what it may use', () => {
     const { catalog } = world();
-    const view = registryView(principalOf(['dev']), catalog, CONFIG, '1');
+    const view = registryView(principalOf(['dev']), catalog, CONFIG, createDecide(CONFIG), '1');
     expect(view.groups.map(({ name }) => name)).toEqual(['dev']);
     expect(view.groups[0]?.servers.map(({ fqn, tools }) => [fqn, tools.map(({ name }) => name)])).toEqual([
       ['t:dev:github', ['list']],
@@ -218,7 +219,8 @@ describe('the registry view', () => {
         prompts: [{ name: 'p' }, { name: 'q', arguments: 'none' }],
       },
     });
-    const shown = registryView(principalOf(), catalog, CONFIG, '1').groups[0]!.servers[1]!;
+    const shown = registryView(principalOf(), catalog, CONFIG, createDecide(CONFIG), '1').groups[0]!
+      .servers[1]!;
     expect(shown.tools.map(({ name }) => name)).toEqual(['fine']);
     expect(shown.prompts.map(({ name }) => name)).toEqual(['p']);
   });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createDecide } from '../../../gateway/access/decide.ts';
 import { parseConfig } from '../../../gateway/config/load.ts';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
 import { createArgumentValidator } from '../../../gateway/pipeline/arguments.ts';
@@ -58,7 +59,8 @@ function world(rules: readonly object[], offer: Offer, more: object = {}) {
     reached,
     call,
     listed: () => catalog.tools(principal, catalog.entry('g:s')!),
-    view: (as = principal) => registryView(as, catalog, config, '1').groups[0]!.servers[0]!,
+    view: (as = principal) =>
+      registryView(as, catalog, config, createDecide(config), '1').groups[0]!.servers[0]!,
   };
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createDecide } from '../../../gateway/access/decide.ts';
 import { parseConfig } from '../../../gateway/config/load.ts';
 import type { CallRecord } from '../../../gateway/contract/activity.ts';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
@@ -81,7 +82,9 @@ function world(
   const listed = (principal: Principal = principalOf(['team'])): string[] =>
     catalog.tools(principal, catalog.entry('team:v')!).map(({ name }) => name);
   const view = () =>
-    registryView(principalOf(), catalog, config, '1').groups.find(({ name }) => name === 'team')!.servers[0]!;
+    registryView(principalOf(), catalog, config, createDecide(config), '1').groups.find(
+      ({ name }) => name === 'team',
+    )!.servers[0]!;
   return { catalog, reached, records, call, listed, view, change };
 }
 
