@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { COMMANDS } from './commandIds.ts';
 import type { RegistryChanges } from './registryChanges.ts';
 import type { SecretVault } from './secretVault.ts';
 import { looksPrivate, serverOf, suggestName, words, type Drafted, type ServerDraft } from './serverDraft.ts';
@@ -30,7 +31,7 @@ export async function addServer(deps: AddServerDeps, group?: string): Promise<vo
   const title = t('Add Server');
   const at = (step: number): Place => ({ title, step });
   const draft = await sequence<ServerDraft>({ ...EMPTY, group: group ?? '' }, [
-    (_state, step) => as('kind', askKind(at(step))),
+    (_state, step) => as('kind', askKind(at(step), group)),
     ({ kind }, step) => as('where', askWhere(at(step), kind)),
     ({ kind, where }, step) =>
       kind !== 'command' && looksPrivate(where)
@@ -49,7 +50,8 @@ export async function addServer(deps: AddServerDeps, group?: string): Promise<vo
   await register(deps, draft.group, drafted);
 }
 
-async function register(
+/** Registers a server, in a group that is made if need be, and keeps its secrets. */
+export async function register(
   { changes, vault, groups }: AddServerDeps,
   group: string,
   drafted: Drafted,
@@ -61,7 +63,7 @@ async function register(
 }
 
 /** Offers a test until the user goes on. False when they went away instead. */
-async function testFirst(changes: RegistryChanges, { server, secrets }: Drafted): Promise<boolean> {
+export async function testFirst(changes: RegistryChanges, { server, secrets }: Drafted): Promise<boolean> {
   let outcome = t('Not tested yet.');
   for (;;) {
     const add = { label: t('Add the server'), value: 'add' as const, iconPath: new vscode.ThemeIcon('add') };
@@ -108,8 +110,14 @@ export async function testWithProgress(
   return `$(pass) ${serverInfo.name} ${serverInfo.version} · ${found} · ${Math.round(durationMs)} ms${names === '' ? '' : ` · ${names}`}`;
 }
 
-function askKind(place: Place): Promise<Answer<ServerDraft['kind']>> {
-  return choose(place, t('What kind of server?'), [
+async function askKind(place: Place, group: string | undefined): Promise<Answer<ServerDraft['kind']>> {
+  const picked = await choose<ServerDraft['kind'] | 'known'>(place, t('What kind of server?'), [
+    {
+      label: t('A known server'),
+      description: t('GitHub, Notion, DeepWiki, a file system …'),
+      value: 'known',
+      iconPath: new vscode.ThemeIcon('library'),
+    },
     {
       label: t('At a URL'),
       description: t('Streamable HTTP'),
@@ -129,6 +137,10 @@ function askKind(place: Place): Promise<Answer<ServerDraft['kind']>> {
       iconPath: new vscode.ThemeIcon('json'),
     },
   ]);
+  if (typeof picked === 'string') return picked;
+  if (picked.value !== 'known') return { value: picked.value };
+  void vscode.commands.executeCommand(COMMANDS.addPreset, group);
+  return 'cancelled';
 }
 
 function askWhere(place: Place, kind: ServerDraft['kind']): Promise<Answer<string>> {

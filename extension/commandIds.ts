@@ -26,6 +26,7 @@ export const COMMANDS = {
   moveServer: 'toolgate.moveServer',
   promoteServer: 'toolgate.promoteServer',
   disableTool: 'toolgate.disableTool',
+  addPreset: 'toolgate.addPreset',
   importServers: 'toolgate.importServers',
   findTool: 'toolgate.findTool',
   showMenu: 'toolgate.showMenu',

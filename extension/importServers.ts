@@ -79,6 +79,8 @@ async function pickFile(client: GatewayClient): Promise<FileItem | undefined> {
   const picked = await vscode.window.showQuickPick([...items, other], {
     title: t('Import Servers'),
     placeHolder: t('Whose servers?'),
+    matchOnDescription: true,
+    matchOnDetail: true,
     ignoreFocusOut: true,
   });
   if (picked !== other) return picked;

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { searchResponseSchema, type SearchHit } from '../gateway/contract/search.ts';
+import { addPreset } from './addPreset.ts';
 import {
   addServer,
   askAuth,
@@ -64,6 +65,7 @@ export function registryCommands(deps: RegistryCommandDeps): Record<string, Hand
     }),
     [COMMANDS.promoteServer]: onServer((at) => promoteServer(adding, at)),
     [COMMANDS.disableTool]: (node) => disableTool(changes, node),
+    [COMMANDS.addPreset]: (at) => addPreset(adding, deps.client(), typeof at === 'string' ? at : groupOf(at)),
     [COMMANDS.importServers]: () => importServers(adding, deps.client),
     [COMMANDS.findTool]: () => findTool(deps),
   };

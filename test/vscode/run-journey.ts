@@ -157,7 +157,8 @@ async function runAgent(): Promise<void> {
 async function reload(): Promise<void> {
   await step('the token survives a reload of the window, and so does the panel', async () => {
     const token = await copyToken();
-    await page.reload();
+    // As a user does it: a page that is reloaded under VS Code's hands may not have kept its editors yet.
+    await Promise.all([page.waitForEvent('load'), workbench.run('Developer: Reload Window')]);
     await webviewFrame(page, 'tg-playground #prompt');
     await workbench.row('calculator-mcp, ready · 4 tools').waitFor();
     assert.equal(await copyToken(), token);
@@ -223,6 +224,11 @@ async function useCommands(): Promise<void> {
 
 async function register(): Promise<void> {
   await step('P80 a server is added by questions, tested, disabled and removed', async () => {
+    await workbench.run('Toolgate: Add Server…');
+    await workbench.choose('What kind of server?', 'A known server');
+    await workbench.question('Which server?').getByText('DeepWiki').waitFor();
+    await screenshot(page, 'vscode-known-servers-dark');
+    await page.keyboard.press('Escape');
     await workbench.run('Toolgate: Add Server…');
     await workbench.choose('What kind of server?', 'A command on this machine');
     const memory = path.join(ROOT, 'node_modules/@modelcontextprotocol/server-memory/dist/index.js');
