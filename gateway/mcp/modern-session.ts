@@ -8,6 +8,7 @@ import type { Caller } from '../upstream/isolation.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { CODES } from './jsonrpc.ts';
 import type { Route } from './relay.ts';
+import { LOG_LEVELS } from './modern/request.ts';
 
 /**
  * What a legacy session has set at a modern server, which keeps nothing of it: the log level goes with each call,
@@ -23,16 +24,6 @@ export interface ModernSession {
 
 /** Sessions that never set a level still get what servers of the legacy era send by default. */
 const DEFAULT_LEVEL = 'info';
-const LEVELS: ReadonlySet<unknown> = new Set([
-  'debug',
-  'info',
-  'notice',
-  'warning',
-  'error',
-  'critical',
-  'alert',
-  'emergency',
-]);
 const MAX_SUBSCRIPTIONS = 1_000;
 /** Of one server; each holds a connection over HTTP, and calls need some too. */
 const MAX_LISTENING = 128;
@@ -137,7 +128,8 @@ function createModernSession(
   ): Promise<JsonObject | undefined> => {
     switch (method) {
       case 'logging/setLevel':
-        if (!LEVELS.has(params['level'])) throw new JsonRpcError(CODES.invalidParams, 'unknown log level');
+        if (!LOG_LEVELS.includes(params['level']))
+          throw new JsonRpcError(CODES.invalidParams, 'unknown log level');
         level = String(params['level']);
         return {};
       case 'resources/subscribe':
