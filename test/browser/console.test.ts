@@ -143,7 +143,9 @@ describe('a run', () => {
     const { page, complaints } = await visitSignedIn();
     await page.screenshot({ path: join(SCREENSHOTS, 'console-start.png') });
     await page.getByRole('button', { name: SUM }).click();
-    expect(await page.getByRole('checkbox', { name: /^Server calculator-mcp/ }).isChecked()).toBe(true);
+    await expect
+      .poll(() => page.getByRole('checkbox', { name: /^Server calculator-mcp/ }).isChecked())
+      .toBe(true);
     await page.getByRole('textbox', { name: 'Message' }).press('Enter');
     const numbers = await ended(page, 'Completed');
     const texts = async (tool: string): Promise<string[]> => card(page, tool).locator('pre').allInnerTexts();
