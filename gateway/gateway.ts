@@ -151,7 +151,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     now,
   });
 
-  const decideOn = decideStage(decide, catalog);
+  const decideOn = decideStage(decide, catalog, now);
   const validate = validateStage(createArgumentValidator(), catalog);
   const pipeline = createPipeline(
     [
@@ -173,10 +173,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
     });
   let configured = modelsOf(config.models);
   const models: Models = {
-    resolve: (name) => configured.resolve(name),
-    list: (signal) => configured.list(signal),
+    resolve: (name, may) => configured.resolve(name, may),
+    list: (signal, may) => configured.list(signal, may),
   };
-  const agent = createAgent({ models, directory: catalog, pipeline, activity, log, now });
+  const agent = createAgent({ models, decide, directory: catalog, pipeline, activity, log, now });
 
   const port = (): number => (http.address() as AddressInfo | null)?.port ?? 0;
   const perimeter = createPerimeter(identity, port);
@@ -222,7 +222,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
   const mcp = createMcpRoutes(legacy, modern);
   const agentRoutes = createAgentRoutes({ agent });
-  const modelRoutes = createModelRoutes({ models });
+  const modelRoutes = createModelRoutes({ models, decide });
   const apply = (next: Config): void => {
     const nextJudge = createDecide(next);
     const nextModels = modelsOf(next.models);

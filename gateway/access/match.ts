@@ -38,8 +38,14 @@ export function compileMatcher(pattern: string): Matcher {
       throw new Error(`unknown selector "${pattern}"; known: ${SELECTOR_NAMES.join(' ')}`);
     return SELECTORS[pattern];
   }
-  if (!/[*?]/.test(pattern)) return ({ name }) => name === pattern;
-  return ({ name }) => globMatches(pattern, name);
+  const matches = compileGlob(pattern);
+  return ({ name }) => matches(name);
+}
+
+/** Compiles a glob or a plain text; the time is as above. */
+export function compileGlob(pattern: string): (text: string) => boolean {
+  if (!/[*?]/.test(pattern)) return (text) => text === pattern;
+  return (text) => globMatches(pattern, text);
 }
 
 /** Greedy matching with one step back per `*`: no backtracking explosion, unlike a regular expression. */

@@ -1,3 +1,4 @@
+import type { Decide } from '../access/decide.ts';
 import type { AgentRequest } from '../contract/agent.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Models } from '../models/models.ts';
@@ -12,6 +13,7 @@ import { createRuns, RUNS_LIMITS, type RunsLimits } from './runs.ts';
 
 export interface AgentDeps {
   readonly models: Models;
+  readonly decide: Decide;
   readonly directory: Directory;
   readonly pipeline: Pipeline;
   readonly activity: ActivityStore;
@@ -35,16 +37,16 @@ export interface Agent {
 }
 
 export function createAgent(deps: AgentDeps): Agent {
-  const { models, directory, log } = deps;
+  const { directory, log } = deps;
   const runs = createRuns(deps.limits ?? RUNS_LIMITS);
   const onFault = (error: unknown): void => {
     log.error({ err: error }, 'an agent run failed');
   };
   return {
     async start(principal, request, arrived) {
-      const model = resolveModel(models, request.model);
+      const model = resolveModel(deps, principal, request.model);
       await whatIsAskedFor(directory, principal, request.mcp_servers);
-      const offer = makeOffer(directory, principal, request.mcp_servers);
+      const offer = makeOffer(directory, principal, request.mcp_servers, model.id);
       runs.admit();
       const run = startRun({ ...deps, onFault }, { principal, request, model, offer, arrived });
       runs.add(run);
@@ -78,9 +80,15 @@ async function whatIsAskedFor(
   await directory.settled(ids(true), { afresh: true });
 }
 
-function resolveModel(models: Models, name: string): ReturnType<Models['resolve']> {
+/** A model that the principal may not use is not told apart from one that is not there. */
+function resolveModel(
+  { models, decide }: AgentDeps,
+  principal: Principal,
+  name: string,
+): ReturnType<Models['resolve']> {
+  const may = (model: string): boolean => decide(principal, { action: 'model', model }).effect === 'allow';
   try {
-    return models.resolve(name);
+    return models.resolve(name, may);
   } catch (error) {
     throw toAgentError(error);
   }

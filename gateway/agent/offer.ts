@@ -28,7 +28,7 @@ interface Candidate extends Offered {
 const MAX_NAME = 64;
 
 /**
- * The tools a request asks for, each under a name that model APIs accept: `server__tool`, or
+ * The tools a request asks for, as `model` may call them, each under a name that model APIs accept: `server__tool`, or
  * `group__server__tool` where two servers of the request share a name. A tool whose name would be too long or
  * taken is left out and named in `omitted`, but refused (400) when the request names it. A server or tool that
  * does not exist and one the caller may not use are the same error (404).
@@ -37,8 +37,9 @@ export function makeOffer(
   directory: Directory,
   principal: Principal,
   servers: AgentRequest['mcp_servers'],
+  model: string,
 ): Offer {
-  const { candidates, idle } = gather(directory, principal, servers);
+  const { candidates, idle } = gather(directory, principal, servers, model);
   const tools = new Map<string, Offered>();
   const omitted = [...idle];
   for (const [name, sharers] of byName(candidates)) {
@@ -79,6 +80,7 @@ function gather(
   directory: Directory,
   principal: Principal,
   servers: AgentRequest['mcp_servers'],
+  model: string,
 ): { candidates: Candidate[]; idle: Offer['omitted'] } {
   const asked = servers.map((server, index) => ({
     server,
@@ -90,7 +92,7 @@ function gather(
   const candidates = new Map<string, Candidate>();
   const idle: { server: string; tool: string; reason: string }[] = [];
   for (const { server, index, entry } of asked) {
-    const visible = directory.tools(principal, entry);
+    const visible = directory.tools(principal, entry, model);
     const prefix = sharesName(entry) ? [entry.group, entry.name] : [entry.name];
     const add = (listed: Listed, param: string | undefined): void => {
       const key = JSON.stringify([entry.id, listed.name]);

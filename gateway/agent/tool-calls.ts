@@ -2,6 +2,7 @@ import type { ToolResultFacts } from '../contract/agent.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
 import { nearest } from '../config/nearest.ts';
+import type { ResolvedModel } from '../models/models.ts';
 import { failedToolText } from '../models/tool-failure.ts';
 import type { Call, Outcome, Pipeline } from '../pipeline/call.ts';
 import type { Offer, Offered } from './offer.ts';
@@ -18,6 +19,8 @@ export interface CallContext {
   readonly runId: string;
   readonly traceId: string;
   readonly principal: Principal;
+  /** What asks for the calls. */
+  readonly model: Pick<ResolvedModel, 'id'>;
   readonly offer: Offer;
   readonly pipeline: Pipeline;
   readonly signal: AbortSignal;
@@ -58,7 +61,7 @@ async function runCall(context: CallContext, call: WantedCall): Promise<CallResu
 }
 
 function toCall(
-  { runId, traceId, principal, signal }: CallContext,
+  { runId, traceId, principal, model, signal }: CallContext,
   { entry, tool }: Offered,
   args: JsonObject,
 ): Call {
@@ -67,6 +70,7 @@ function toCall(
     runId,
     source: 'agent',
     principal,
+    model: model.id,
     target: { serverId: entry.id, kind: 'tool', name: tool },
     params: { name: tool, arguments: args },
     signal,

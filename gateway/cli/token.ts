@@ -3,6 +3,7 @@ import { durationSchema } from '../config/units.ts';
 import { EXIT } from '../contract/ipc.ts';
 import { tokenViews } from '../identity/token-views.ts';
 import { issueToken, OWNER } from '../identity/identity.ts';
+import { WHOLE_SCOPE } from '../identity/principal.ts';
 import { CliError } from './cli-error.ts';
 import { printJson, table } from './print.ts';
 
@@ -43,7 +44,7 @@ export async function createToken(options: CreateOptions): Promise<void> {
         name: options.name,
         subject: options.subject ?? OWNER,
         administrator: options.administrator === true,
-        groups: options.group ?? null,
+        scope: { ...WHOLE_SCOPE, groups: options.group ?? null },
         lifetime: lifetime?.data ?? null,
       },
       Date.now(),

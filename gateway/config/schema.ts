@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { kindIssues } from './server-kind.ts';
-import { effectSchema, renameCollisions, toolRuleSchema } from './tool-rules.ts';
+import { anyoneSchema, granteeSchema, subjectIssues, subjectsSchema } from './subjects.ts';
+import { effectSchema, matchSchema, renameCollisions, toolRuleSchema } from './tool-rules.ts';
 import { durationSchema, timeoutSchema } from './units.ts';
 import { pickSchema, virtualIssues } from './virtual.ts';
 
@@ -84,6 +85,8 @@ export const serverSchema = z
     /** In place of a server of its own: tools of others. */
     virtual: z.array(pickSchema).min(1, 'pick tools of at least one server').optional(),
     auth: authSchema.default({ type: 'none' }),
+    /** Narrows whom the group is open to. */
+    access: z.strictObject({ use: z.array(anyoneSchema) }).optional(),
     /** Consent to reach this server on a loopback, private or link-local address. */
     allowPrivateAddress: z.boolean().default(false),
     timeouts: timeoutsSchema,
@@ -113,16 +116,12 @@ export const serverSchema = z
   });
 export type ServerConfig = z.infer<typeof serverSchema>;
 
-const userSchema = z.string().regex(/^user:[^\s:]+$/, 'name a subject: user:NAME');
-
 /** Who may do what with a group. Administrators may do all of it. */
 const accessSchema = z.strictObject({
   /** May see and call its servers. */
-  use: z
-    .array(z.union([z.literal('everyone'), userSchema], 'name a subject: user:NAME, or everyone'))
-    .default([]),
+  use: z.array(anyoneSchema).default([]),
   /** May also change its servers, within limits. */
-  manage: z.array(userSchema).default([]),
+  manage: z.array(granteeSchema).default([]),
 });
 export type GroupAccess = z.infer<typeof accessSchema>;
 
@@ -130,8 +129,8 @@ export const groupSchema = z.strictObject({
   name: nameSchema,
   description: z.string().optional(),
   environment: z.string().optional(),
-  /** Left out, the group is open to every token that is not narrowed to others. */
-  access: accessSchema.optional(),
+  /** Nobody but administrators may use a group that names nobody. */
+  access: accessSchema.prefault({}),
   pins: pinsSchema.default('review'),
   servers: z.array(serverSchema).default([]),
 });
@@ -161,10 +160,20 @@ export const providerSchema = z
   });
 export type ProviderConfig = z.infer<typeof providerSchema>;
 
+const modelAccessSchema = z.strictObject({
+  /** `provider/model`, with globs. */
+  models: z.array(z.string().min(1)).min(1),
+  use: z.array(anyoneSchema).default([]),
+  /** In an agent's run these models call no other tools: `group:server:tool` with globs, or selectors. */
+  tools: z.array(matchSchema).optional(),
+});
+
 const modelsSchema = z.strictObject({
   providers: z.array(providerSchema).default([]),
   /** A short name for `provider/model`. */
   aliases: z.record(z.string(), z.string()).default({}),
+  /** Who may use which models, and what those may call. A model that no entry names is for administrators. */
+  access: z.array(modelAccessSchema).default([]),
 });
 
 const registrySchema = z.strictObject({
@@ -192,6 +201,7 @@ export const configSchema = z
       .prefault({}),
     /** Relative to the configuration file's folder. */
     storage: z.strictObject({ data: z.string().min(1).default('./data') }).prefault({}),
+    subjects: subjectsSchema.prefault({}),
     groups: z.array(groupSchema).default([]),
     /** What `/v0.1/servers` shows of it to other programs. */
     registry: registrySchema.prefault({}),
@@ -199,7 +209,7 @@ export const configSchema = z
     telemetry: z.strictObject({ retention: durationSchema.default(30 * 86_400_000) }).prefault({}),
   })
   .check((context) => {
-    const { groups, models, tenant } = context.value;
+    const { groups, models, tenant, subjects } = context.value;
     const duplicates = (path: (string | number)[], names: string[], taken?: string): void => {
       names.forEach((name, index) => {
         if (names.indexOf(name) === index && name !== taken) return;
@@ -221,7 +231,7 @@ export const configSchema = z
         group.servers.map((server) => server.name),
       );
     });
-    for (const { path, message } of virtualIssues(groups))
+    for (const { path, message } of [...virtualIssues(groups), ...subjectIssues(subjects)])
       context.issues.push({ code: 'custom', input: context.value, path, message });
     duplicates(
       ['models', 'providers'],

@@ -46,6 +46,8 @@ export const toolRuleSchema = z
     /** By the server's own name, and for overrides by the server's own annotations. */
     match: matchSchema,
     effect: effectSchema.optional(),
+    /** In CEL: when the effect counts. */
+    when: z.string().min(1).max(2000).optional(),
     rename: toolNameSchema.optional(),
     title: z.string().optional(),
     description: z.string().optional(),
@@ -72,6 +74,8 @@ export const toolRuleSchema = z
     }
     if (rename !== undefined && !isExact(match))
       issue(['rename'], `needs a match that is the name of one tool; "${match}" can match several`);
+    if (rest.when !== undefined && rest.effect === undefined)
+      issue(['when'], 'says when an effect counts; give the effect, allow or deny');
     for (const name of Object.keys(defaults)) {
       if (Object.hasOwn(fixed, name))
         issue(

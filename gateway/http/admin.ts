@@ -170,6 +170,7 @@ const STATUS: Record<RefusalReason, number> = {
   unauthenticated: 401,
   'not-found': 404,
   quarantined: 403,
+  forbidden: 403,
   'invalid-arguments': 400,
   timeout: 504,
   cancelled: 499,

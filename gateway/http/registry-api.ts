@@ -77,8 +77,11 @@ function visible(
   isPublic: boolean,
 ): readonly ServerEntry[] | undefined {
   if (isPublic && req.headers.authorization === undefined) {
-    const closed = config().groups.filter(({ access }) => access?.use.includes('everyone') === false);
-    return catalog.entries().filter(({ group }) => !closed.some(({ name }) => name === group));
+    const open = config().groups.filter(({ access }) => access.use.includes('everyone'));
+    return catalog.entries().filter(({ group, config: server }) => {
+      const narrowed = server.access !== undefined && !server.access.use.includes('everyone');
+      return !narrowed && open.some(({ name }) => name === group);
+    });
   }
   const principal = perimeter.identify(req, res);
   return principal && catalog.servers(principal);

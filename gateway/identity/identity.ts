@@ -1,13 +1,13 @@
 import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { isToken, newToken } from '../contract/token.ts';
 import type { ConfigStore, TokenRecord } from '../storage/contracts.ts';
-import type { Principal } from './principal.ts';
+import { WHOLE_SCOPE, type Principal, type TokenScope } from './principal.ts';
 
 export interface NewToken {
   readonly name: string;
   readonly subject: string;
   readonly administrator: boolean;
-  readonly groups: readonly string[] | null;
+  readonly scope: TokenScope;
   /** Milliseconds from now; null for a token that does not expire. */
   readonly lifetime: number | null;
 }
@@ -23,6 +23,7 @@ export interface Identity {
 
 /** The subject that a gateway's own operator acts as. */
 export const OWNER = 'user:owner';
+const NO_CLAIMS: Principal['claims'] = { teams: [] };
 const OWNER_TOKEN_ID = 'owner-session';
 
 /**
@@ -39,7 +40,13 @@ export function createIdentity(deps: {
   // Made once: with a key of bytes, every hash would make it anew, at six times the cost.
   const key = createSecretKey(deps.key);
   const issued = new WeakSet<Principal>();
-  const owner: Principal = { subject: OWNER, tokenId: OWNER_TOKEN_ID, administrator: true, groups: null };
+  const owner: Principal = {
+    subject: OWNER,
+    tokenId: OWNER_TOKEN_ID,
+    administrator: true,
+    claims: NO_CLAIMS,
+    scope: WHOLE_SCOPE,
+  };
   const ownerHash = deps.ownerToken === undefined ? undefined : hashToken(key, deps.ownerToken);
   let tokens = index(store.current().tokens);
   const stop = store.onChange((state) => (tokens = index(state.tokens)));
@@ -78,9 +85,9 @@ interface TokenIndex {
 function index(records: readonly TokenRecord[]): TokenIndex {
   const byHash = new Map<string, KnownToken>();
   const byId = new Map<string, KnownToken>();
-  for (const { id, hash, subject, administrator, groups, expiresAt } of records) {
+  for (const { id, hash, subject, administrator, scope, expiresAt } of records) {
     const known = {
-      principal: { subject, tokenId: id, administrator, groups },
+      principal: { subject, tokenId: id, administrator, claims: NO_CLAIMS, scope },
       expires: expiresAt === null ? Infinity : Date.parse(expiresAt),
     };
     byHash.set(hash, known);
@@ -96,14 +103,16 @@ export function issueToken(
   now: number,
 ): { readonly value: string; readonly record: TokenRecord } {
   const value = newToken('pat', randomBytes(32));
-  const { name, subject, administrator, groups, lifetime } = request;
+  const { name, subject, administrator, scope, lifetime } = request;
   const record: TokenRecord = {
     id: randomBytes(6).toString('hex'),
     name,
     subject,
     hash: hashToken(createSecretKey(key), value),
+    kind: 'pat',
     administrator,
-    groups,
+    scope,
+    previous: null,
     createdAt: new Date(now).toISOString(),
     expiresAt: lifetime === null ? null : new Date(now + lifetime).toISOString(),
   };

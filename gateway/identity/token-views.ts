@@ -5,13 +5,13 @@ import type { ActivityStore, ConfigStore } from '../storage/contracts.ts';
 export async function tokenViews(store: ConfigStore, activity: ActivityStore): Promise<TokenView[]> {
   const { tokens } = store.current();
   const lastUse = await activity.lastUse(tokens.map(({ id }) => id));
-  return tokens.map(({ id, name, subject, groups, createdAt, expiresAt }) => {
+  return tokens.map(({ id, name, subject, scope, createdAt, expiresAt }) => {
     const used = lastUse.get(id);
     return {
       id,
       name,
       subject,
-      groups: groups === null ? null : [...groups],
+      groups: scope.groups === null ? null : [...scope.groups],
       createdAt,
       expiresAt,
       lastUsedAt: used === undefined ? null : new Date(used).toISOString(),

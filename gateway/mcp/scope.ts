@@ -55,9 +55,9 @@ const CACHED_VIEWS = 256;
  */
 export type Views = (principal: Principal, scope: Scope, offered?: Offered) => View | undefined;
 
-/** Views are built once per principal's reach, address and catalog revision. */
+/** Views are built once per principal, address and catalog revision. */
 export function createViews(catalog: Catalog): Views {
-  const cache = new Map<string, View | undefined>();
+  const cache = new Map<string, { readonly principal: Principal; readonly view: View | undefined }>();
   const ofSessions = new WeakMap<Offered, { readonly revision: number; readonly view: View | undefined }>();
   let revision = 0;
   const ofSession = (principal: Principal, scope: Scope, offered: Offered): View | undefined => {
@@ -73,11 +73,13 @@ export function createViews(catalog: Catalog): Views {
       cache.clear();
       revision = catalog.revision();
     }
-    const key = JSON.stringify([principal.tokenId, principal.groups, scope]);
-    if (cache.has(key)) return cache.get(key);
+    const key = JSON.stringify([principal.tokenId, scope]);
+    const known = cache.get(key);
+    // A token that was changed makes another principal.
+    if (known?.principal === principal) return known.view;
     const view = build(catalog, principal, scope);
     if (cache.size >= CACHED_VIEWS) cache.clear();
-    cache.set(key, view);
+    cache.set(key, { principal, view });
     return view;
   };
 }
@@ -86,7 +88,7 @@ function build(catalog: Catalog, principal: Principal, scope: Scope, offered?: O
   const entries = catalog
     .servers(principal)
     .filter((entry) => inScope(entry, scope))
-    .map((entry) => ({ ...entry, ...offered }));
+    .map((entry) => (offered === undefined ? entry : catalog.narrowed(principal, { ...entry, ...offered })));
   if (entries.length === 0 && scope.kind !== 'all') return undefined;
   const aggregate = scope.kind !== 'server';
   const prefixes = scope.kind === 'all' ? aggregatePrefixes(catalog.entries()) : new Map<string, string>();

@@ -30,14 +30,24 @@ export interface ResolvedModel {
   readonly provider: ModelProvider;
   /** The model's name at its provider. */
   readonly model: string;
+  /** `provider/model`. */
+  readonly id: string;
 }
+
+/** Whether a model, `provider/model`, may be used. */
+export type MayUse = (model: string) => boolean;
+
+const ANY: MayUse = () => true;
 
 /** Every model the gateway can reach. */
 export interface Models {
-  /** The model of an alias or a `provider/model`. Throws `unknown-model`, naming what there is. */
-  resolve(name: string): ResolvedModel;
-  /** All models and aliases. A provider that cannot be asked is named in `unavailable`. */
-  list(signal: AbortSignal): Promise<ModelList>;
+  /**
+   * The model of an alias or a `provider/model`. Throws `unknown-model`, naming what there is, of that which `may`
+   * be used.
+   */
+  resolve(name: string, may?: MayUse): ResolvedModel;
+  /** All models and aliases that `may` be used. A provider that cannot be asked is named in `unavailable`. */
+  list(signal: AbortSignal, may?: MayUse): Promise<ModelList>;
 }
 
 const OPENAI_URL = 'https://api.openai.com/v1';
@@ -48,15 +58,18 @@ export function createModels(options: ModelsOptions): Models {
     options.providers.map((config) => [config.name, { config, provider: createProvider(config, options) }]),
   );
 
-  function known(): string[] {
-    const listed = [...entries.values()].flatMap(
-      ({ config }) => fixedModels(config)?.map((model) => `${config.name}/${model}`) ?? [`${config.name}/…`],
-    );
-    return [...aliases.keys(), ...listed];
+  function known(may: MayUse): string[] {
+    const listed = [...entries.values()].flatMap(({ config }) => {
+      const models = fixedModels(config)
+        ?.map((model) => `${config.name}/${model}`)
+        .filter(may);
+      return models ?? [`${config.name}/…`].filter(may);
+    });
+    return [...[...aliases].flatMap(([alias, target]) => (may(target) ? [alias] : [])), ...listed];
   }
 
-  function unknown(name: string): ModelError {
-    const names = known();
+  function unknown(name: string, may: MayUse): ModelError {
+    const names = known(may);
     const close = nearest(
       name,
       names.filter((one) => !one.endsWith('…')),
@@ -69,18 +82,19 @@ export function createModels(options: ModelsOptions): Models {
   }
 
   return {
-    resolve(name) {
+    resolve(name, may = ANY) {
       const target = aliases.get(name) ?? name;
       const slash = target.indexOf('/');
       const entry = entries.get(target.slice(0, slash));
       const model = target.slice(slash + 1);
-      if (slash < 1 || !entry || model === '') throw unknown(name);
-      if (fixedModels(entry.config)?.includes(model) === false) throw unknown(name);
-      return { provider: entry.provider, model };
+      if (slash < 1 || !entry || model === '' || !may(target)) throw unknown(name, may);
+      if (fixedModels(entry.config)?.includes(model) === false) throw unknown(name, may);
+      return { provider: entry.provider, model, id: target };
     },
-    async list(signal) {
+    async list(signal, may = ANY) {
       const list: ModelList = { object: 'list', data: [], unavailable: [] };
       const add = (id: string, owner: string, description: string | undefined): void => {
+        if (!may(aliases.get(id) ?? id)) return;
         list.data.push({
           id,
           object: 'model',
@@ -96,7 +110,7 @@ export function createModels(options: ModelsOptions): Models {
         const answer = answers[index];
         if (answer?.status === 'fulfilled') {
           for (const model of answer.value) add(`${name}/${model.id}`, name, model.description);
-        } else {
+        } else if (may(`${name}/…`)) {
           list.unavailable.push({ provider: name, reason: messageOf(answer?.reason) });
         }
       });

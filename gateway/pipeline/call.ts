@@ -61,6 +61,8 @@ export interface Call {
   /** The agent run the call belongs to. */
   readonly runId?: string;
   readonly source: CallSource;
+  /** `provider/model` that asked for the call. */
+  readonly model?: string;
   readonly principal: Principal | undefined;
   /** The MCP session it came in, by id; a server's processes may be kept apart by it. */
   readonly session?: string;
@@ -93,6 +95,8 @@ export type RefusalReason =
   | 'not-found'
   /** The target's definition is new or has changed, and nobody has accepted it: told only to who may use it. */
   | 'quarantined'
+  /** It may be used, and not like this: with these arguments, by this model or at this time. */
+  | 'forbidden'
   | 'invalid-arguments'
   | 'timeout'
   | 'cancelled'

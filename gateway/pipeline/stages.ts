@@ -1,4 +1,4 @@
-import type { Decide } from '../access/decide.ts';
+import type { CallFacts, Decide } from '../access/decide.ts';
 import { isJsonObject } from '../contract/json.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Catalog } from '../registry/catalog.ts';
@@ -41,9 +41,9 @@ export function authenticateStage(identity: Identity): Stage {
 
 /**
  * Asks `decide()`. What is denied and what does not exist are answered alike; what waits for review is refused with
- * that reason, to those who could use it otherwise.
+ * that reason, to those who could use it otherwise. Conditions are asked of the arguments that the server would get.
  */
-export function decideStage(decide: Decide, catalog: Catalog): Stage {
+export function decideStage(decide: Decide, catalog: Catalog, now: () => number): Stage {
   return (call, next) => {
     const { target, principal } = call;
     const entry = catalog.entry(target.serverId);
@@ -62,12 +62,27 @@ export function decideStage(decide: Decide, catalog: Catalog): Stage {
       }
       return refuse('not-found', missing);
     }
-    const decision = decide(principal, { action: 'use', serverId: entry.id, tool });
-    if (decision.effect === 'deny') return refuse('not-found', missing, decision.rule);
+    const decision = decide(principal, {
+      action: 'use',
+      serverId: entry.id,
+      ...(tool !== undefined && { tool, call: factsOf(call, catalog, now) }),
+    });
+    if (decision.effect === 'deny') {
+      const listed =
+        tool && decide(principal, { action: 'use', serverId: entry.id, tool }).effect === 'allow';
+      return listed === true
+        ? refuse('forbidden', `${target.name}: ${decision.reason} (${decision.rule})`, decision.rule)
+        : refuse('not-found', missing, decision.rule);
+    }
     const waits = held !== undefined ? 'tool' : isForHeldPrompt(call, catalog) ? 'prompt' : undefined;
     if (waits === undefined) return next(call);
     return refuse('quarantined', quarantineReason(entry.fqn, waits, target.name), 'pins');
   };
+}
+
+function factsOf(call: Call, catalog: Catalog, now: () => number): CallFacts {
+  const args = wayOf(call, catalog)?.params['arguments'] ?? call.params['arguments'];
+  return { args: isJsonObject(args) ? args : {}, model: call.model ?? '', at: now() };
 }
 
 /**

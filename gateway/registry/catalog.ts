@@ -19,6 +19,8 @@ export interface Catalog extends Directory {
   entries(): readonly ServerEntry[];
   entry(serverId: string): ServerEntry | undefined;
   readonly offered: ToOffered;
+  /** An entry, without its resources and prompts where the principal may use none of them. */
+  narrowed(principal: Principal, entry: ServerEntry): ServerEntry;
   /** Rises with every change. */
   revision(): number;
   /** Returns the way to stop listening. */
@@ -67,8 +69,12 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     listeners.add(listener);
     return () => listeners.delete(listener);
   };
+  const narrowed = (principal: Principal, entry: ServerEntry): ServerEntry =>
+    decide(principal, { action: 'use', serverId: entry.id }).effect === 'allow' ? entry : toolsOnly(entry);
   const visible = (principal: Principal): readonly ServerEntry[] =>
-    entries.filter((entry) => decide(principal, { action: 'see', serverId: entry.id }).effect === 'allow');
+    entries
+      .filter((entry) => decide(principal, { action: 'see', serverId: entry.id }).effect === 'allow')
+      .map((entry) => narrowed(principal, entry));
 
   return {
     entries: () => entries,
@@ -88,15 +94,20 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       return settled(waiting, onChange, settleUntil);
     },
     servers: visible,
+    narrowed,
     server: (principal, name) => {
       const { tenant } = config();
       const found = resolveServer(name, visible(principal), [tenant.name, ...tenant.aliases]);
       return found.length === 1 ? found[0] : undefined;
     },
-    tools: (principal, { id, tools }) =>
-      [...tools.values()]
-        .filter((tool) => decide(principal, { action: 'use', serverId: id, tool }).effect === 'allow')
-        .map(({ shown }) => shown),
+    tools: (principal, { id, tools }, model) => {
+      const call = model === undefined ? {} : { call: { model } };
+      return [...tools.values()]
+        .filter(
+          (tool) => decide(principal, { action: 'use', serverId: id, tool, ...call }).effect === 'allow',
+        )
+        .map(({ shown }) => shown);
+    },
     withheld: (principal, { id, fqn, quarantined }, name) => {
       const tool = quarantined.tools.get(name);
       const may = tool && decide(principal, { action: 'use', serverId: id, tool }).effect === 'allow';
@@ -141,6 +152,14 @@ function createEntries(
     );
     const byId = new Map(real.map((entry) => [entry.id, entry]));
     return real.map((entry) => ({ ...entry, ...virtual.get(entry.id)?.((id) => byId.get(id)) }));
+  };
+}
+
+function toolsOnly(entry: ServerEntry): ServerEntry {
+  return {
+    ...entry,
+    capabilities: { ...entry.capabilities, resources: [], templates: [], prompts: [] },
+    quarantined: { ...entry.quarantined, prompts: new Set() },
   };
 }
 

@@ -19,8 +19,8 @@ export interface Directory {
    * server has that name. Undefined when there is none, or when the principal may not see it.
    */
   server(principal: Principal, name: string): ServerEntry | undefined;
-  /** The tools of a server the principal may use, as they are shown. */
-  tools(principal: Principal, entry: ServerEntry): readonly Listed[];
+  /** The tools of a server the principal may use, as they are shown; those that `model` may call where it is given. */
+  tools(principal: Principal, entry: ServerEntry, model?: string): readonly Listed[];
   /** Why a tool that the principal may otherwise use is not shown; undefined when there is no such tool. */
   withheld(principal: Principal, entry: ServerEntry, tool: string): string | undefined;
 }

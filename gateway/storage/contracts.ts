@@ -1,4 +1,5 @@
 import type { CallRecord } from '../contract/activity.ts';
+import type { TokenScope } from '../identity/principal.ts';
 import type { KnownServer } from '../registry/entry.ts';
 import type { ServerPins } from '../registry/pin.ts';
 
@@ -9,8 +10,12 @@ export interface TokenRecord {
   readonly subject: string;
   /** HMAC-SHA-256 of the token under the installation's key, hex. */
   readonly hash: string;
+  /** A person's, or a service account's. */
+  readonly kind: 'pat' | 'vat';
   readonly administrator: boolean;
-  readonly groups: readonly string[] | null;
+  readonly scope: TokenScope;
+  /** The value before the last rotation, and until when it holds (ISO 8601). */
+  readonly previous: { readonly hash: string; readonly until: string } | null;
   /** ISO 8601. */
   readonly createdAt: string;
   readonly expiresAt: string | null;

@@ -1,9 +1,11 @@
 import { watch } from 'node:fs';
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { Low, type Adapter } from 'lowdb';
 import * as z from 'zod';
 import { pinKindSchema } from '../contract/pins.ts';
+import { WHOLE_SCOPE } from '../identity/principal.ts';
 import type { ConfigState, ConfigStore } from './contracts.ts';
 import { withFileLock } from './file-lock.ts';
 import { replaceFile } from './replace-file.ts';
@@ -33,20 +35,36 @@ const pinsSchema = z.strictObject({
   ),
 });
 
+const namesSchema = z.array(z.string()).nullable();
+
+const tokenSchema = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  subject: z.string(),
+  hash: z.string(),
+  kind: z.enum(['pat', 'vat']).default('pat'),
+  administrator: z.boolean(),
+  scope: z.strictObject({
+    groups: namesSchema,
+    servers: namesSchema,
+    tools: namesSchema,
+    models: namesSchema,
+  }),
+  previous: z.strictObject({ hash: z.string(), until: z.string() }).nullable().default(null),
+  createdAt: z.string(),
+  expiresAt: z.string().nullable(),
+});
+
+/** Records of before 0.2 say `groups` in place of a whole scope. */
+function withScope(record: unknown): unknown {
+  if (typeof record !== 'object' || record === null || !('groups' in record)) return record;
+  const { groups, ...rest } = record;
+  return { ...rest, scope: { ...WHOLE_SCOPE, groups } };
+}
+
 const stateSchema = z.strictObject({
   version: z.literal(1),
-  tokens: z.array(
-    z.strictObject({
-      id: z.string(),
-      name: z.string(),
-      subject: z.string(),
-      hash: z.string(),
-      administrator: z.boolean(),
-      groups: z.array(z.string()).nullable(),
-      createdAt: z.string(),
-      expiresAt: z.string().nullable(),
-    }),
-  ),
+  tokens: z.array(z.preprocess(withScope, tokenSchema)),
   pins: z.array(pinsSchema).default([]),
   consents: z.array(z.strictObject({ hash: z.string(), by: z.string(), at: z.string() })).default([]),
 });
@@ -65,9 +83,9 @@ export async function openConfigStore(file: string): Promise<ConfigStore> {
   const inTurn = createQueue();
 
   const read = async (): Promise<void> => {
-    const before = JSON.stringify(db.data);
+    const before = db.data;
     await db.read();
-    if (JSON.stringify(db.data) !== before) for (const listener of listeners) listener(db.data);
+    if (!isDeepStrictEqual(db.data, before)) for (const listener of listeners) listener(db.data);
   };
   const write = async (state: ConfigState): Promise<void> => {
     const before = db.data;

@@ -3,14 +3,20 @@ import type { JsonObject } from '../../../gateway/contract/json.ts';
 import type { ServerState } from '../../../gateway/contract/registry.ts';
 import { createShaper } from '../../../gateway/registry/shape.ts';
 import { parseConfig } from '../../../gateway/config/load.ts';
-import type { Principal } from '../../../gateway/identity/principal.ts';
+import { WHOLE_SCOPE, type Principal } from '../../../gateway/identity/principal.ts';
 import type { Call, Outcome, Pipeline } from '../../../gateway/pipeline/call.ts';
 import type { Directory } from '../../../gateway/registry/directory.ts';
 import type { ServerEntry } from '../../../gateway/registry/entry.ts';
 import type { ActivityStore } from '../../../gateway/storage/contracts.ts';
 
-export const OWNER: Principal = { subject: 'user:owner', tokenId: 't1', administrator: true, groups: null };
-export const OTHER: Principal = { subject: 'user:other', tokenId: 't2', administrator: true, groups: null };
+export const OWNER: Principal = {
+  subject: 'user:owner',
+  tokenId: 't1',
+  administrator: true,
+  claims: { teams: [] },
+  scope: WHOLE_SCOPE,
+};
+export const OTHER: Principal = { ...OWNER, subject: 'user:other', tokenId: 't2' };
 
 export interface ServerSpec {
   readonly group: string;

@@ -10,7 +10,7 @@ describe('the offer', () => {
   const offer = (
     specs: ServerSpec[],
     asked: { integration_fqn: string; tools?: { name: string }[] }[],
-  ): ReturnType<typeof makeOffer> => makeOffer(createDirectory(specs), OWNER, asked);
+  ): ReturnType<typeof makeOffer> => makeOffer(createDirectory(specs), OWNER, asked, 'openai/gpt');
   const names = (made: ReturnType<typeof makeOffer>): string[] => [...made.tools.keys()];
 
   test('names a tool server__tool and replaces what model APIs refuse', () => {

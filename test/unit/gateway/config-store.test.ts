@@ -29,7 +29,9 @@ const token = (id: string): TokenRecord => ({
   subject: 'user:owner',
   hash: '0'.repeat(64),
   administrator: false,
-  groups: null,
+  kind: 'pat',
+  scope: { groups: null, servers: null, tools: null, models: null },
+  previous: null,
   createdAt: '2026-01-01T00:00:00.000Z',
   expiresAt: null,
 });

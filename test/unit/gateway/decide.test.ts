@@ -143,7 +143,7 @@ describe('P40 P113 decide', () => {
     const manage = (administrator: boolean, reach: readonly string[] | null): string =>
       decide({ ...principalOf(reach), administrator }, { action: 'manage' }).rule;
     expect(manage(false, null)).toBe('administrator');
-    expect(manage(true, ['g'])).toBe('token-groups');
+    expect(manage(true, ['g'])).toBe('token-scope');
     expect(decide({ ...principalOf(null), administrator: true }, { action: 'manage' }).effect).toBe('allow');
   });
 

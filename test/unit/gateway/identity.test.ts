@@ -1,3 +1,4 @@
+import { WHOLE_SCOPE } from '../../../gateway/identity/principal.ts';
 import { mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +48,13 @@ function world(ownerToken?: string): World {
     store,
     clock,
     issue: async (lifetime, groups = null) => {
-      const request = { name: 'n', subject: OWNER, administrator: false, groups, lifetime };
+      const request = {
+        name: 'n',
+        subject: OWNER,
+        administrator: false,
+        scope: { ...WHOLE_SCOPE, groups },
+        lifetime,
+      };
       const made = issueToken(KEY, request, clock.now);
       await store.update((state) => ({ ...state, tokens: [...state.tokens, made.record] }));
       return made;
@@ -63,7 +70,8 @@ describe('a token', () => {
       subject: OWNER,
       tokenId: record.id,
       administrator: false,
-      groups: ['common'],
+      claims: { teams: [] },
+      scope: { ...WHOLE_SCOPE, groups: ['common'] },
     });
   });
 
@@ -125,16 +133,12 @@ describe('a token', () => {
 describe('a principal', () => {
   it('that identity did not make does not hold, whatever it says', async () => {
     const { identity, issue } = world(newToken('pat', new Uint8Array(32).fill(1)));
-    const { value, record } = await issue(null);
+    const { value } = await issue(null);
     const real = identity.authenticate(value)!;
     expect(identity.holds(real)).toBe(true);
     expect(identity.holds({ ...real })).toBe(false);
-    expect(identity.holds({ subject: OWNER, tokenId: record.id, administrator: true, groups: null })).toBe(
-      false,
-    );
-    expect(
-      identity.holds({ subject: OWNER, tokenId: 'owner-session', administrator: true, groups: null }),
-    ).toBe(false);
+    expect(identity.holds({ ...real, administrator: true })).toBe(false);
+    expect(identity.holds({ ...real, tokenId: 'owner-session' })).toBe(false);
   });
 
   it('of another gateway does not hold', async () => {
@@ -150,7 +154,7 @@ describe('the owner’s session token', () => {
     const value = newToken('pat', new Uint8Array(32).fill(2));
     const { identity, store } = world(value);
     const owner = identity.authenticate(value)!;
-    expect(owner).toMatchObject({ subject: OWNER, administrator: true, groups: null });
+    expect(owner).toMatchObject({ subject: OWNER, administrator: true, scope: WHOLE_SCOPE });
     await store.update(() => ({ version: 1, tokens: [], pins: [], consents: [] }));
     expect(identity.holds(owner)).toBe(true);
     expect(JSON.stringify(store.current())).toBe('{"version":1,"tokens":[],"pins":[],"consents":[]}');

@@ -149,7 +149,7 @@ describe('what is listed', () => {
     expect(group!.servers[0]!.tools.map(({ name }) => name)).toEqual(listed);
     const found = createSearch(catalog)(principal, 'A B C old shown x y');
     for (const { item } of found) expect(listed).toContain(item.item.name);
-    const stage = decideStage(decide, catalog);
+    const stage = decideStage(decide, catalog, Date.now);
     for (const name of NAMES) {
       const call = {
         principal,

@@ -60,7 +60,7 @@ function stagesOf(
   return {
     record: recordStage(activity, catalog, () => 1_000),
     authenticate: authenticateStage(identity),
-    decide: decideStage(decide, catalog),
+    decide: decideStage(decide, catalog, Date.now),
     validate: validateStage(createArgumentValidator(), catalog),
     timeout: timeoutStage(catalog),
     upstream: upstreamStage(upstreams, catalog),

@@ -145,7 +145,8 @@ describe('what is not listed', () => {
         for (const uri of ['wiki://home', 'wiki://page/1', 'wiki://other']) {
           const target = view.resource(uri);
           if (target) expect(reachable).toContain(target.serverId);
-          if (target && principal.groups) expect(principal.groups).toContain(target.serverId.split(':')[0]);
+          if (target && principal.scope.groups)
+            expect(principal.scope.groups).toContain(target.serverId.split(':')[0]);
         }
       }
     },

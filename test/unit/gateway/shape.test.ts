@@ -37,7 +37,7 @@ function world(rules: readonly object[], offer: Offer, more: object = {}) {
   };
   const { catalog, decide, upstreams } = catalogOf(config, { 'g:s': { answer, ...offer } });
   const stages = [
-    decideStage(decide, catalog),
+    decideStage(decide, catalog, Date.now),
     validateStage(createArgumentValidator(), catalog),
     upstreamStage(upstreams, catalog),
   ];

@@ -3,7 +3,7 @@ import { parseConfig } from '../../../gateway/config/load.ts';
 import { resolveReferences } from '../../../gateway/config/references.ts';
 import type { Config } from '../../../gateway/config/schema.ts';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
-import type { Principal } from '../../../gateway/identity/principal.ts';
+import { WHOLE_SCOPE, type Principal } from '../../../gateway/identity/principal.ts';
 import { createCatalog, type Catalog, type CatalogPins } from '../../../gateway/registry/catalog.ts';
 import type { Capabilities, Listed, ServerStatus } from '../../../gateway/registry/entry.ts';
 import type { Connection } from '../../../gateway/upstream/connection.ts';
@@ -30,7 +30,13 @@ export function configOf(groups: Record<string, Record<string, string>>): Config
 
 /** A principal as identity makes it. */
 export function principalOf(groups: readonly string[] | null = null, tokenId = 'token'): Principal {
-  return { subject: 'user:someone', tokenId, administrator: groups === null, groups };
+  return {
+    subject: 'user:owner',
+    tokenId,
+    administrator: groups === null,
+    claims: { teams: [] },
+    scope: { ...WHOLE_SCOPE, groups },
+  };
 }
 
 export const tool = (name: string, more: JsonObject = {}): Listed => ({

@@ -61,7 +61,7 @@ function world(
   const pipeline = createPipeline(
     [
       recordStage({ append: (one) => void records.push(one) } as ActivityStore, catalog, () => 1),
-      decideStage(decide, catalog),
+      decideStage(decide, catalog, Date.now),
       validateStage(createArgumentValidator(), catalog),
       upstreamStage(upstreams, catalog),
     ],

@@ -1,0 +1,90 @@
+import * as z from 'zod';
+
+/** What follows the kind in a subject: an e-mail address fits, and nothing that reads as another subject. */
+const ID = '[^\\s:*?@][^\\s:*?]{0,127}';
+
+/** The name of a team or service account. */
+const nameSchema = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'use letters, digits and . _ - between them');
+
+/** A subject: `user:ID` or `serviceaccount:NAME`. */
+export const subjectSchema = z
+  .string()
+  .regex(new RegExp(`^(?:user|serviceaccount):${ID}$`), 'name a subject: user:ID or serviceaccount:NAME');
+
+/** Whom a rule of access names: a subject or a team. */
+export const granteeSchema = z
+  .string()
+  .regex(
+    new RegExp(`^(?:user|serviceaccount|team):${ID}$`),
+    'name a subject: user:ID, team:NAME or serviceaccount:NAME',
+  );
+
+/** The same, or everybody that has a token. */
+export const anyoneSchema = z.union(
+  [z.literal('everyone'), granteeSchema],
+  'name a subject: user:ID, team:NAME, serviceaccount:NAME, or everyone',
+);
+
+const attributes = {
+  /** Conditions look at it: `principal.environment`. */
+  environment: z.string().min(1).optional(),
+  /** Conditions look at it: `principal.project`. */
+  project: z.string().min(1).optional(),
+  /** May do nothing, whatever its tokens and teams say. */
+  disabled: z.boolean().default(false),
+};
+
+const userSchema = z.strictObject({
+  /** What follows `user:`; an e-mail address, for instance. */
+  name: z.string().regex(new RegExp(`^${ID}$`), 'write what follows "user:", without spaces and colons'),
+  ...attributes,
+});
+
+const teamSchema = z.strictObject({ name: nameSchema, members: z.array(subjectSchema).default([]) });
+
+const serviceAccountSchema = z.strictObject({ name: nameSchema, team: nameSchema.optional(), ...attributes });
+
+/** An OpenID provider whose JSON Web Tokens are taken from callers. */
+const oidcSchema = z.strictObject({
+  issuer: z.url({ protocol: /^https?$/, message: 'must be an http or https address' }),
+  audience: z.string().min(1),
+  claims: z
+    .strictObject({ user: z.string().min(1).default('sub'), teams: z.string().min(1).optional() })
+    .prefault({}),
+});
+
+/**
+ * Who there is. People need not be declared: whoever has a token is known by its subject. A service account is what
+ * is declared here, and its tokens end with its entry.
+ */
+export const subjectsSchema = z.strictObject({
+  /** May use and manage all, with a token that says so. */
+  administrators: z.array(granteeSchema).default(['user:owner']),
+  users: z.array(userSchema).default([]),
+  teams: z.array(teamSchema).default([]),
+  serviceAccounts: z.array(serviceAccountSchema).default([]),
+  oidc: z.array(oidcSchema).default([]),
+});
+export type SubjectsConfig = z.infer<typeof subjectsSchema>;
+
+/** Names that are given twice, or that name a team which is not there. */
+export function subjectIssues(subjects: SubjectsConfig): { path: (string | number)[]; message: string }[] {
+  const issues: { path: (string | number)[]; message: string }[] = [];
+  for (const key of ['users', 'teams', 'serviceAccounts'] as const) {
+    const names = subjects[key].map(({ name }) => name);
+    names.forEach((name, index) => {
+      if (names.indexOf(name) !== index)
+        issues.push({ path: ['subjects', key, index, 'name'], message: `the name "${name}" is taken` });
+    });
+  }
+  const teams = subjects.teams.map(({ name }) => name);
+  subjects.serviceAccounts.forEach(({ team }, index) => {
+    if (team === undefined || teams.includes(team)) return;
+    const message = `there is no team "${team}"; teams: ${teams.join(', ') || 'none'}`;
+    issues.push({ path: ['subjects', 'serviceAccounts', index, 'team'], message });
+  });
+  return issues;
+}
