@@ -65,10 +65,7 @@ function personOf(
 ): Person {
   const names = new Set([subject, ...teams.map((team) => `team:${team}`), 'everyone']);
   const barred = barringOf(subject, declared);
-  const [kind = '', id = ''] = [
-    subject.slice(0, subject.indexOf(':')),
-    subject.slice(subject.indexOf(':') + 1),
-  ];
+  const colon = subject.indexOf(':');
   return {
     subject,
     names,
@@ -76,8 +73,8 @@ function personOf(
     ...(barred !== undefined && { barred }),
     facts: {
       subject,
-      kind,
-      id,
+      kind: subject.slice(0, colon),
+      id: subject.slice(colon + 1),
       teams,
       token: tokenId,
       environment: declared?.environment ?? '',

@@ -11,6 +11,7 @@ const CONFIG = `version: 1
 registry: { public: true }
 groups:
   - name: open
+    access: { use: [everyone] }
     servers: [${EVERYTHING}]
   - name: prod
     access: { use: ["user:alice"], manage: ["user:mia"] }

@@ -15,7 +15,10 @@ async function start(settings: string): Promise<RunningGateway> {
     remote('beta'),
     remote('gone', ', disabled: true'),
   ];
-  const config = configOf({ dev: servers, prod: [remote('alpha')] });
+  const config = configOf({ dev: servers, prod: [remote('alpha')] }).replaceAll(
+    '    servers:',
+    '    access: { use: [everyone] }\n    servers:',
+  );
   const gateway = await startGateway({ config: `${config}${settings}` });
   onTestFinished(async () => {
     await gateway.stop();
