@@ -49,6 +49,7 @@ import { createPins, registrationsGone } from './registry/pins.ts';
 import type { ManagedLists } from './registry/managed.ts';
 import { createConsents } from './registry/consents.ts';
 import { createConfiguration } from './registry/configuration.ts';
+import { createExplain } from './registry/explain.ts';
 import { createSearch } from './registry/search.ts';
 import { createTrials } from './registry/trial.ts';
 import type {
@@ -249,6 +250,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     perimeter,
     decide,
     catalog,
+    explain: createExplain({ catalog, decide, config: () => config, configStore: deps.configStore, now }),
     search,
     contextCost: createContextCost(views, loadTokenizer),
     pipeline,

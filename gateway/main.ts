@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { call, type CallOptions } from './cli/call.ts';
 import { CliError } from './cli/cli-error.ts';
 import { exportTo } from './cli/export.ts';
+import { addAccessCommands } from './cli/access.ts';
 import { addAttachCommands } from './cli/attach.ts';
 import { addImportCommands } from './cli/import-commands.ts';
 import { addPinsCommand } from './cli/pins.ts';
@@ -154,6 +155,8 @@ function commands(): Command {
   addImportCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
 
   addPresetCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
+
+  addAccessCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
 
   root
     .command('context')

@@ -13,6 +13,7 @@ import type { Call, Pipeline, RefusalReason } from '../pipeline/call.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { Pins } from '../registry/pins.ts';
 import type { Configuration } from '../registry/configuration.ts';
+import type { Explain } from '../registry/explain.ts';
 import { searchResponse, type Search } from '../registry/search.ts';
 import type { createTrials } from '../registry/trial.ts';
 import { registryView } from '../registry/view.ts';
@@ -20,6 +21,7 @@ import type { ActivityStore, ConfigStore } from '../storage/contracts.ts';
 import { newTraceId } from '../telemetry/trace.ts';
 import type { Dispatchers } from '../upstream/dispatcher.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
+import { createExplainRoute } from './access.ts';
 import { readJson } from './body.ts';
 import { createConfigRoutes } from './config-admin.ts';
 import { createImportFilesRoute, createImportRoute } from './import.ts';
@@ -33,6 +35,7 @@ export interface AdminDeps {
   readonly perimeter: Perimeter;
   readonly decide: Decide;
   readonly catalog: Catalog;
+  readonly explain: Explain;
   readonly search: Search;
   readonly contextCost: ContextCost;
   readonly pipeline: Pipeline;
@@ -114,6 +117,7 @@ export function createAdminApp(deps: AdminDeps): Express {
     '/api/v1/calls',
     anyone((req, res, principal) => call(deps, req, res, principal)),
   );
+  app.post('/api/v1/access/explain', anyone(createExplainRoute(deps)));
   const pins = createPinRoutes(deps);
   app.get('/api/v1/pins', administrator(pins.list));
   app.post('/api/v1/pins/accept', administrator(pins.accept));
