@@ -19,6 +19,7 @@ import { createRegistryApi } from './http/registry-api.ts';
 import { createHttpServer } from './http/server.ts';
 import { createIdentity } from './identity/identity.ts';
 import type { Sharing } from './identity/sharing.ts';
+import { createTokens } from './identity/tokens.ts';
 import { createContextCost, type CountTokens } from './mcp/context-cost.ts';
 import { createDispatch } from './mcp/dispatch.ts';
 import { createModernSessions } from './mcp/modern-session.ts';
@@ -177,7 +178,16 @@ export function createGateway(deps: GatewayDeps): Gateway {
     resolve: (name, may) => configured.resolve(name, may),
     list: (signal, may) => configured.list(signal, may),
   };
-  const agent = createAgent({ models, decide, directory: catalog, pipeline, activity, log, now });
+  const agent = createAgent({
+    models,
+    decide,
+    holds: identity.holds,
+    directory: catalog,
+    pipeline,
+    activity,
+    log,
+    now,
+  });
 
   const port = (): number => (http.address() as AddressInfo | null)?.port ?? 0;
   const perimeter = createPerimeter(identity, port);
@@ -257,6 +267,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     upstreams,
     dispatchers,
     pins,
+    tokens: createTokens({ store: deps.configStore, key: deps.tokenKey, now }),
+    now,
     activity,
     configStore: deps.configStore,
     config: () => config,
@@ -306,6 +318,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       configuration.close();
       mcp.close();
       agent.close();
+      perimeter.close();
       http.close();
       // What still streams is cut; what is only idle must not keep the process.
       http.closeAllConnections();

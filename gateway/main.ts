@@ -16,7 +16,7 @@ import { search, type SearchOptions } from './cli/search.ts';
 import { serve, type ServeOptions } from './cli/serve.ts';
 import { serveIpc } from './cli/serve-ipc.ts';
 import type { Program } from './cli/setup.ts';
-import { createToken, listTokens, revokeToken, type CreateOptions } from './cli/token.ts';
+import { addTokenCommands } from './cli/token.ts';
 import { validate } from './cli/validate.ts';
 import { addWrapCommand } from './cli/wrap.ts';
 import { EXIT } from './contract/ipc.ts';
@@ -95,34 +95,7 @@ function commands(): Command {
       exportTo(program, dir, options),
     );
 
-  const token = root.command('token').description('make, list and revoke the tokens callers use');
-  token
-    .command('create')
-    .description('make a token and print it, this once')
-    .requiredOption('-n, --name <name>', 'what it is for')
-    .option('-g, --group <group...>', 'narrow it to these groups')
-    .option('--subject <subject>', "whose it is, as in a group's access: user:NAME (default: user:owner)")
-    .option('--administrator', 'let it administer the gateway')
-    .option('--expires <duration>', 'for instance 30d; never by default')
-    .addOption(config())
-    .addOption(data())
-    .addOption(json())
-    .action((options: CreateOptions) => createToken(options));
-  token
-    .command('list')
-    .description('list tokens; their values are not kept')
-    .addOption(config())
-    .addOption(data())
-    .addOption(json())
-    .action(listTokens);
-  token
-    .command('revoke')
-    .description('revoke a token; holds from its next request on')
-    .argument('<token>', 'its id or name')
-    .addOption(config())
-    .addOption(data())
-    .addOption(json())
-    .action(revokeToken);
+  addTokenCommands(root, (command) => command.addOption(config()).addOption(data()).addOption(json()));
 
   root
     .command('call')

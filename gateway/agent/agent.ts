@@ -14,6 +14,8 @@ import { createRuns, RUNS_LIMITS, type RunsLimits } from './runs.ts';
 export interface AgentDeps {
   readonly models: Models;
   readonly decide: Decide;
+  /** Whether the token that made a principal still holds. */
+  readonly holds: (principal: Principal) => boolean;
   readonly directory: Directory;
   readonly pipeline: Pipeline;
   readonly activity: ActivityStore;
@@ -48,7 +50,10 @@ export function createAgent(deps: AgentDeps): Agent {
       await whatIsAskedFor(directory, principal, request.mcp_servers);
       const offer = makeOffer(directory, principal, request.mcp_servers, model.id);
       runs.admit();
-      const run = startRun({ ...deps, onFault }, { principal, request, model, offer, arrived });
+      const permitted = (): boolean =>
+        deps.holds(principal) &&
+        deps.decide(principal, { action: 'model', model: model.id }).effect === 'allow';
+      const run = startRun({ ...deps, onFault, permitted }, { principal, request, model, offer, arrived });
       runs.add(run);
       return run;
     },

@@ -7,6 +7,7 @@ import {
 } from '../contract/agent.ts';
 import type { JsonObject } from '../contract/json.ts';
 import type { Pipeline } from '../pipeline/call.ts';
+import { AgentError } from './errors.ts';
 import type { Offer } from './offer.ts';
 import { runCalls } from './tool-calls.ts';
 import type { FinishedCall } from './transcript.ts';
@@ -34,13 +35,19 @@ export interface LoopEnd {
  * throws; a tool never ends the run.
  */
 export async function runLoop(
-  context: TurnContext & { readonly offer: Offer; readonly pipeline: Pipeline },
+  context: TurnContext & {
+    readonly offer: Offer;
+    readonly pipeline: Pipeline;
+    /** Whether the model may still be asked. */
+    readonly permitted: () => boolean;
+  },
   request: AgentRequest,
   progress: RunProgress,
 ): Promise<LoopEnd> {
   const { transcript } = context;
   const messages: ChatMessage[] = [...request.messages];
   for (;;) {
+    if (!context.permitted()) throw notPermitted();
     progress.iterations += 1;
     transcript.event({ type: 'iteration.started', iteration: progress.iterations });
     const turn = await runTurn(context, messages, parametersOf(request, progress.iterations));
@@ -79,6 +86,11 @@ function toMessage(turn: Turn): ChatMessage {
     function: { name, arguments: args },
   }));
   return { role: 'assistant', content: turn.text === '' ? null : turn.text, tool_calls: calls };
+}
+
+function notPermitted(): AgentError {
+  const message = 'The token of this run holds no more, or may not use its model any more.';
+  return new AgentError(message, { status: 401, code: 'invalid_api_key' });
 }
 
 /** What goes to the model as it came. A forced `tool_choice` holds for the first turn: after it, it would never end. */

@@ -15,6 +15,8 @@ export interface RunDeps {
   readonly pipeline: Pipeline;
   readonly activity: ActivityStore;
   readonly now: () => number;
+  /** Whether the model may still be asked. */
+  readonly permitted: () => boolean;
   /** A failure that is the gateway's own. */
   readonly onFault: (error: unknown) => void;
 }
@@ -33,6 +35,8 @@ export interface Run {
   readonly id: string;
   /** Whose it is. */
   readonly subject: string;
+  /** The token that started it, by id. */
+  readonly tokenId: string;
   readonly events: EventLog;
   /** Resolves with the model's first output, or when the run is over without one. */
   readonly started: Promise<void>;
@@ -106,6 +110,7 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
       offer,
       tools: [...offer.tools.values()].map(({ spec }) => spec),
       pipeline: deps.pipeline,
+      permitted: deps.permitted,
       activity: deps.activity,
       now: deps.now,
       transcript,
@@ -139,6 +144,7 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
   return {
     id,
     subject: principal.subject,
+    tokenId: principal.tokenId,
     events,
     started,
     over,

@@ -31,6 +31,12 @@ export const RUNS_LIMITS: RunsLimits = {
   keptFor: 10 * 60_000,
 };
 
+/** A run may have seen what a narrowed token does not reach; so that one sees its own runs only. */
+function isOwn({ subject, tokenId }: Run, principal: Principal): boolean {
+  const narrowed = Object.values(principal.scope).some((part) => part !== null);
+  return subject === principal.subject && (!narrowed || tokenId === principal.tokenId);
+}
+
 export function createRuns(limits: RunsLimits = RUNS_LIMITS): Runs {
   const active = new Map<string, Run>();
   /** The oldest first. */
@@ -72,7 +78,7 @@ export function createRuns(limits: RunsLimits = RUNS_LIMITS): Runs {
     },
     get(principal, id) {
       const run = active.get(id) ?? ended.get(id)?.run;
-      if (run?.subject === principal.subject) return run;
+      if (run !== undefined && isOwn(run, principal)) return run;
       throw new AgentError(
         `There is no run "${id}" of yours. A run is kept for ${limits.keptFor / 60_000} minutes after its end.`,
         {

@@ -4,12 +4,22 @@ import { buildExport } from '../export/bundle.ts';
 import { createGateway, type Gateway } from '../gateway.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Sharing } from '../identity/sharing.ts';
+import { OWNER } from '../identity/identity.ts';
+import { WHOLE_SCOPE } from '../identity/principal.ts';
+import { createTokens } from '../identity/tokens.ts';
 import { CliError } from './cli-error.ts';
 import { managedFiles, readManagedLists } from '../registry/managed.ts';
 import { openCatalogStore } from '../storage/file-catalog-store.ts';
 import { openFileConfigSource, revisionOf } from '../storage/file-config-source.ts';
 import { dataFiles } from '../storage/paths.ts';
-import { dataFolder, openStores, referenceSource, type LoadedConfig, type Program } from './setup.ts';
+import {
+  dataFolder,
+  openStores,
+  referenceSource,
+  type LoadedConfig,
+  type Program,
+  type Stores,
+} from './setup.ts';
 
 export interface RunOptions {
   readonly data?: string | undefined;
@@ -18,6 +28,8 @@ export interface RunOptions {
   readonly sharing?: Sharing;
   /** Ask the user's login shell for its `PATH`. */
   readonly loginPath?: boolean | undefined;
+  /** Make an administrator's token where there was no gateway before. */
+  readonly firstToken?: boolean | undefined;
   readonly secrets?: Readonly<Record<string, string>>;
   readonly log: Log;
 }
@@ -28,6 +40,8 @@ export interface Running {
   readonly address: string;
   /** The number of stored tokens. */
   readonly tokens: number;
+  /** The value of the administrator's token, when this is the first start on its data folder. */
+  readonly firstToken: string | undefined;
   close(): Promise<void>;
 }
 
@@ -42,6 +56,7 @@ export async function runGateway(
 ): Promise<Running> {
   const { log } = options;
   const folder = dataFolder(loaded, options.data);
+  const first = options.firstToken === true && !existsSync(dataFiles(folder).config);
   const stores = await openStores(folder, (error) =>
     log.error({ err: error }, 'calls could not be recorded; they are kept in memory'),
   );
@@ -86,11 +101,24 @@ export async function runGateway(
   const port = options.port ?? loaded.config.listen.port;
   try {
     const address = await gateway.listen(port);
-    return { gateway, address, tokens: stores.configStore.current().tokens.length, close };
+    const firstToken = first ? await makeFirstToken(stores) : undefined;
+    return { gateway, address, tokens: stores.configStore.current().tokens.length, firstToken, close };
   } catch (error) {
     await close();
     throw listenError(error as NodeJS.ErrnoException, loaded.config.listen.host, port);
   }
+}
+
+async function makeFirstToken({ configStore, tokenKey }: Stores): Promise<string> {
+  const tokens = createTokens({ store: configStore, key: tokenKey, now: Date.now });
+  const { value } = await tokens.create({
+    name: 'administrator',
+    subject: OWNER,
+    administrator: true,
+    scope: WHOLE_SCOPE,
+    expires: null,
+  });
+  return value;
 }
 
 /** Files that bind beside those of the system, and cannot lift what those say. */

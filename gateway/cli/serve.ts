@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { newToken } from '../contract/token.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import { createLog, type LogLevel } from '../telemetry/log.ts';
 import { terminalDestination } from '../telemetry/terminal.ts';
 import { runGateway, type Running } from './run.ts';
-import { loadConfig, type Program } from './setup.ts';
+import { dataFolder, loadConfig, type Program } from './setup.ts';
 
 export interface ServeOptions {
   readonly config: string;
@@ -23,8 +25,11 @@ export async function serve(program: Program, options: ServeOptions): Promise<vo
     process.stderr.isTTY ? terminalDestination(process.stderr) : undefined,
   );
   const ownerToken = options.sessionToken === true ? newToken('pat', randomBytes(32)) : undefined;
-  const running = await runGateway(program, loaded, { ...options, ownerToken, log });
+  const firstToken = ownerToken === undefined;
+  const running = await runGateway(program, loaded, { ...options, ownerToken, firstToken, log });
   process.stdout.write(banner(program, running, ownerToken, options.config));
+  if (running.firstToken !== undefined)
+    process.stdout.write(await handOver(running.firstToken, dataFolder(loaded, options.data)));
   void running.gateway.catalog
     .settled(undefined, { afresh: true })
     .then(() => process.stdout.write(serverLines(running.gateway.catalog)));
@@ -47,6 +52,17 @@ export function stopped(): Promise<void> {
   });
 }
 
+/**
+ * Gives the first administrator's token to whoever starts the gateway: on a terminal, once; else in a file that only its
+ * user can read, since what is not a terminal may be a log that others read.
+ */
+async function handOver(token: string, folder: string): Promise<string> {
+  if (process.stdout.isTTY) return `  Your administrator token, shown this once:\n  ${token}\n\n`;
+  const file = join(folder, 'administrator.token');
+  await writeFile(file, `${token}\n`, { mode: 0o600, flag: 'wx' });
+  return `  Your administrator token is in ${file}. Take it from there, then delete the file.\n\n`;
+}
+
 const EXAMPLE = 'Add 2 and 3, then multiply the result by 4';
 
 function banner(program: Program, running: Running, token: string | undefined, config: string): string {
@@ -57,10 +73,10 @@ function banner(program: Program, running: Running, token: string | undefined, c
     `  Console   ${address}/${token === undefined ? '' : `#token=${token}`}`,
     `  MCP       ${address}/mcp`,
   ];
-  if (token === undefined) {
+  if (token === undefined && running.firstToken === undefined) {
     const none = running.tokens === 0 ? 'No token exists yet. Make one' : 'Make a token';
     lines.push(`  Token     ${none}: toolgate token create --config ${config} --name me --administrator`);
-  } else {
+  } else if (token !== undefined) {
     lines.push(`  Token     ${token}   (holds until the gateway stops)`);
     const fqn = gateway.catalog.entries()[0]?.fqn;
     const body = {

@@ -1,19 +1,5 @@
 import * as z from 'zod';
 
-/** A token as it is listed: never its value. */
-export const tokenViewSchema = z.object({
-  id: z.string(),
-  name: z.string(),
-  subject: z.string(),
-  /** Groups the token is narrowed to; null for all its subject may use. */
-  groups: z.array(z.string()).nullable(),
-  /** ISO 8601. */
-  createdAt: z.string(),
-  expiresAt: z.string().nullable(),
-  lastUsedAt: z.string().nullable(),
-});
-export type TokenView = z.infer<typeof tokenViewSchema>;
-
 /** `POST /api/v1/calls`: one tool call through the pipeline, for the command line and the editor. */
 export const callRequestSchema = z.strictObject({
   server: z.string().min(1),

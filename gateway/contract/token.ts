@@ -1,15 +1,15 @@
 /**
- * Gateway tokens: `tg_pat_` + 43 characters of base64url (32 random bytes) + 6 hex digits of checksum. The
+ * Gateway tokens: `tg_pat_` (a person's) or `tg_vat_` (a service account's) + 43 characters of base64url (32 random bytes) + 6 hex digits of checksum. The
  * checksum lets a secret scanner recognise one, and lets the gateway refuse a mistyped one without a look-up.
  */
 
 const BODY_LENGTH = 43;
 const CHECKSUM_LENGTH = 6;
-const PATTERN = /^tg_pat_[A-Za-z0-9_-]{49}$/;
+const PATTERN = /^tg_[pv]at_[A-Za-z0-9_-]{49}$/;
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 /** Makes a token of 32 random bytes, which the caller takes from a cryptographic source. */
-export function newToken(kind: 'pat', random: Uint8Array): string {
+export function newToken(kind: 'pat' | 'vat', random: Uint8Array): string {
   if (random.length !== 32) throw new RangeError(`a token takes 32 random bytes, not ${random.length}`);
   const body = `tg_${kind}_${base64url(random)}`;
   return body + checksum(body);

@@ -7,7 +7,7 @@ import { callRequestSchema, type CallResponse } from '../contract/admin.ts';
 import type { RegistryEvent } from '../contract/registry.ts';
 import { searchQuerySchema } from '../contract/search.ts';
 import type { Principal } from '../identity/principal.ts';
-import { tokenViews } from '../identity/token-views.ts';
+import type { Tokens } from '../identity/tokens.ts';
 import type { ContextCost } from '../mcp/context-cost.ts';
 import type { Call, Pipeline, RefusalReason } from '../pipeline/call.ts';
 import type { Catalog } from '../registry/catalog.ts';
@@ -30,6 +30,7 @@ import { createPresetsRoute } from './presets.ts';
 import { createPinRoutes } from './pins.ts';
 import { sendProblem, serverTiming } from './respond.ts';
 import { openSse } from './sse.ts';
+import { createTokenRoutes } from './tokens.ts';
 
 export interface AdminDeps {
   readonly perimeter: Perimeter;
@@ -42,6 +43,8 @@ export interface AdminDeps {
   readonly upstreams: Upstreams;
   readonly dispatchers: Dispatchers;
   readonly pins: Pins;
+  readonly tokens: Tokens;
+  readonly now: () => number;
   readonly activity: ActivityStore;
   readonly configStore: ConfigStore;
   readonly config: () => Config;
@@ -130,12 +133,12 @@ export function createAdminApp(deps: AdminDeps): Express {
       res.json(page);
     }),
   );
-  app.get(
-    '/api/v1/tokens',
-    administrator(async (_req, res) => {
-      res.json({ tokens: await tokenViews(deps.configStore, deps.activity) });
-    }),
-  );
+  const tokens = createTokenRoutes(deps);
+  app.get('/api/v1/tokens', anyone(tokens.list));
+  app.post('/api/v1/tokens', anyone(tokens.create));
+  app.delete('/api/v1/tokens', anyone(tokens.revokeAll));
+  app.post('/api/v1/tokens/:id/rotate', anyone(tokens.rotate));
+  app.delete('/api/v1/tokens/:id', anyone(tokens.revoke));
   app.post(
     '/api/v1/export',
     administrator((_req, res) => void res.json(deps.exportBundle())),

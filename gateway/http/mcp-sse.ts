@@ -63,7 +63,7 @@ export function createSseMcp(deps: LegacyDeps): SseMcp {
   const find = (req: IncomingMessage, principal: Principal, path: string): Channel | undefined => {
     const id = new URLSearchParams(req.url?.split('?')[1]).get('sessionId') ?? '';
     const channel = channels.get(id);
-    return channel?.principal.tokenId === principal.tokenId && channel.path === path ? channel : undefined;
+    return channel?.principal === principal && channel.path === path ? channel : undefined;
   };
 
   const post = async (req: IncomingMessage, res: ServerResponse, channel: Channel): Promise<void> => {

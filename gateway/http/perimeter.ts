@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Identity } from '../identity/identity.ts';
 import type { Principal } from '../identity/principal.ts';
+import { createFailures } from './failures.ts';
 import { sendProblem } from './respond.ts';
 
 /**
@@ -10,14 +11,23 @@ import { sendProblem } from './respond.ts';
 export interface Perimeter {
   /** False when the request was refused and answered. */
   admit(req: IncomingMessage, res: ServerResponse): boolean;
-  /** The caller; undefined when the request was refused and answered 401. */
+  /** The caller; undefined when the request was refused and answered: 401, or 429 after many wrong tokens. */
   identify(req: IncomingMessage, res: ServerResponse): Principal | undefined;
+  close(): void;
 }
+
+/** How soon an answer under way ends when the token that asked for it holds no more. */
+const SWEEP_MS = 2_000;
 
 /** The desktop editor's own window, which reads registries: no web page can have this origin. */
 const EDITOR = 'vscode-file://vscode-app';
 
 export function createPerimeter(identity: Identity, port: () => number): Perimeter {
+  const answering = new Map<ServerResponse, Principal>();
+  const sweep = setInterval(() => {
+    for (const [res, principal] of answering) if (!identity.holds(principal)) res.destroy();
+  }, SWEEP_MS).unref();
+  const failures = createFailures(() => performance.now());
   // The port is known once the gateway listens, which is before the first request.
   let allowed: readonly string[] | undefined;
   return {
@@ -38,22 +48,59 @@ export function createPerimeter(identity: Identity, port: () => number): Perimet
       return true;
     },
     identify: (req, res) => {
-      const token = bearer(req);
-      const principal = token === undefined ? undefined : identity.authenticate(token);
-      if (principal) return principal;
-      const detail =
-        token === undefined
-          ? 'send a gateway token: Authorization: Bearer tg_pat_… (toolgate token create makes one)'
-          : 'the token is unknown, expired or revoked; make a new one with toolgate token create';
-      sendProblem(res, 401, detail, {}, { 'www-authenticate': 'Bearer realm="toolgate"' });
+      if (TOKEN_IN_ADDRESS.test(req.url ?? '')) {
+        const detail =
+          'a token in an address ends up in logs, so it is not taken there: send it in a header, and rotate this one';
+        sendProblem(res, 400, detail, { rule: 'token-in-address' });
+        return undefined;
+      }
+      const [token, ...others] = new Set(credentials(req));
+      const principal = token === undefined || others.length > 0 ? undefined : identity.authenticate(token);
+      if (principal) {
+        if (!answering.has(res)) res.once('close', () => answering.delete(res));
+        answering.set(res, principal);
+        return principal;
+      }
+      // Whoever has a right token is never kept waiting for those who have a wrong one.
+      const wait = token === undefined ? 0 : failures.add(req.socket.remoteAddress ?? '');
+      if (wait > 0) {
+        const detail = `too many wrong tokens from this address; try again in ${wait} s`;
+        sendProblem(
+          res,
+          429,
+          detail,
+          { rule: 'wrong-tokens' },
+          { 'retry-after': String(wait), connection: 'close' },
+        );
+        return undefined;
+      }
+      sendProblem(
+        res,
+        401,
+        unauthenticated(token, others),
+        {},
+        { 'www-authenticate': 'Bearer realm="toolgate"' },
+      );
       return undefined;
     },
+    close: () => clearInterval(sweep),
   };
 }
 
-function bearer(req: IncomingMessage): string | undefined {
-  const { authorization } = req.headers;
-  return authorization !== undefined && /^bearer /i.test(authorization)
-    ? authorization.slice(7).trim()
-    : undefined;
+const TOKEN_IN_ADDRESS = /tg_[pv]at_/;
+
+function unauthenticated(token: string | undefined, others: readonly string[]): string {
+  if (others.length > 0) return 'the request has several tokens that differ; send one, in one header';
+  return token === undefined
+    ? 'send a gateway token: Authorization: Bearer tg_pat_… (toolgate token create makes one)'
+    : 'the token is unknown, expired or revoked; make a new one with toolgate token create';
+}
+
+/** Tokens in the spellings of the clients there are: OpenAI's and MCP's, Anthropic's, Azure's. */
+function credentials({ headers }: IncomingMessage): string[] {
+  const { authorization } = headers;
+  const bearer =
+    authorization !== undefined && /^bearer /i.test(authorization) ? [authorization.slice(7).trim()] : [];
+  const keys = [headers['x-api-key'], headers['api-key']].flatMap((value) => value ?? []);
+  return [...bearer, ...keys.map((key) => key.trim())];
 }

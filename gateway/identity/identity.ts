@@ -1,22 +1,15 @@
-import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
-import { isToken, newToken } from '../contract/token.ts';
+import { createSecretKey } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { isToken } from '../contract/token.ts';
 import type { ConfigStore, TokenRecord } from '../storage/contracts.ts';
-import { WHOLE_SCOPE, type Principal, type TokenScope } from './principal.ts';
-
-export interface NewToken {
-  readonly name: string;
-  readonly subject: string;
-  readonly administrator: boolean;
-  readonly scope: TokenScope;
-  /** Milliseconds from now; null for a token that does not expire. */
-  readonly lifetime: number | null;
-}
+import { WHOLE_SCOPE, type Principal } from './principal.ts';
+import { hashToken } from './tokens.ts';
 
 /** Who is calling. Everything here answers from memory. */
 export interface Identity {
   /** The principal of a bearer token; undefined when the token is unknown, expired, revoked or malformed. */
   authenticate(token: string): Principal | undefined;
-  /** True while the token that made this principal still holds: long runs and open streams ask again. */
+  /** True while the token that made this principal still holds, as it was: long runs and open streams ask again. */
   holds(principal: Principal): boolean;
   close(): void;
 }
@@ -24,7 +17,6 @@ export interface Identity {
 /** The subject that a gateway's own operator acts as. */
 export const OWNER = 'user:owner';
 const NO_CLAIMS: Principal['claims'] = { teams: [] };
-const OWNER_TOKEN_ID = 'owner-session';
 
 /**
  * `ownerToken` makes its bearer the owner while this process lives; it is kept in memory only. All other tokens
@@ -39,86 +31,55 @@ export function createIdentity(deps: {
   const { store, now } = deps;
   // Made once: with a key of bytes, every hash would make it anew, at six times the cost.
   const key = createSecretKey(deps.key);
-  const issued = new WeakSet<Principal>();
   const owner: Principal = {
     subject: OWNER,
-    tokenId: OWNER_TOKEN_ID,
+    tokenId: 'owner-session',
     administrator: true,
     claims: NO_CLAIMS,
     scope: WHOLE_SCOPE,
   };
   const ownerHash = deps.ownerToken === undefined ? undefined : hashToken(key, deps.ownerToken);
   let tokens = index(store.current().tokens);
-  const stop = store.onChange((state) => (tokens = index(state.tokens)));
-  const alive = (token: KnownToken | undefined): token is KnownToken =>
-    token !== undefined && token.expires > now();
+  const stop = store.onChange((state) => (tokens = index(state.tokens, tokens.byPrincipal)));
 
   return {
     authenticate: (text) => {
       if (!isToken(text)) return undefined;
       // Looking up the keyed hash leaks nothing about the token by its timing.
       const hash = hashToken(key, text);
-      const token = tokens.byHash.get(hash);
-      const principal = hash === ownerHash ? owner : alive(token) ? token.principal : undefined;
-      if (principal !== undefined) issued.add(principal);
-      return principal;
+      if (hash === ownerHash) return owner;
+      const known = tokens.byHash.get(hash);
+      return known !== undefined && known.expires > now() ? known.principal : undefined;
     },
     holds: (principal) => {
-      if (!issued.has(principal)) return false;
-      return principal === owner || alive(tokens.byId.get(principal.tokenId));
+      if (principal === owner) return true;
+      const expires = tokens.byPrincipal.get(principal);
+      return expires !== undefined && expires > now();
     },
     close: stop,
   };
 }
 
-interface KnownToken {
-  readonly principal: Principal;
-  /** Milliseconds since the epoch; infinity for never. */
-  readonly expires: number;
-}
-
 interface TokenIndex {
-  readonly byHash: ReadonlyMap<string, KnownToken>;
-  readonly byId: ReadonlyMap<string, KnownToken>;
+  /** By the hash of each value that counts; a rotated token has two for a while. `expires`: ms since the epoch. */
+  readonly byHash: ReadonlyMap<string, { readonly principal: Principal; readonly expires: number }>;
+  readonly byPrincipal: ReadonlyMap<Principal, number>;
 }
 
-function index(records: readonly TokenRecord[]): TokenIndex {
-  const byHash = new Map<string, KnownToken>();
-  const byId = new Map<string, KnownToken>();
-  for (const { id, hash, subject, administrator, scope, expiresAt } of records) {
-    const known = {
-      principal: { subject, tokenId: id, administrator, claims: NO_CLAIMS, scope },
-      expires: expiresAt === null ? Infinity : Date.parse(expiresAt),
-    };
-    byHash.set(hash, known);
-    byId.set(id, known);
+/** A principal stays the same one as long as its token says the same: sessions and streams are bound to it. */
+function index(records: readonly TokenRecord[], before?: TokenIndex['byPrincipal']): TokenIndex {
+  const former = new Map([...(before?.keys() ?? [])].map((principal) => [principal.tokenId, principal]));
+  const byHash = new Map<string, { principal: Principal; expires: number }>();
+  const byPrincipal = new Map<Principal, number>();
+  for (const { id, hash, previous, subject, administrator, scope, expiresAt } of records) {
+    const made: Principal = { subject, tokenId: id, administrator, claims: NO_CLAIMS, scope };
+    const known = former.get(id);
+    const principal = known !== undefined && isDeepStrictEqual(known, made) ? known : made;
+    const expires = expiresAt === null ? Infinity : Date.parse(expiresAt);
+    byHash.set(hash, { principal, expires });
+    if (previous !== null)
+      byHash.set(previous.hash, { principal, expires: Math.min(expires, Date.parse(previous.until)) });
+    byPrincipal.set(principal, expires);
   }
-  return { byHash, byId };
-}
-
-/** Makes a token and its record; the value exists nowhere else. */
-export function issueToken(
-  key: Buffer,
-  request: NewToken,
-  now: number,
-): { readonly value: string; readonly record: TokenRecord } {
-  const value = newToken('pat', randomBytes(32));
-  const { name, subject, administrator, scope, lifetime } = request;
-  const record: TokenRecord = {
-    id: randomBytes(6).toString('hex'),
-    name,
-    subject,
-    hash: hashToken(createSecretKey(key), value),
-    kind: 'pat',
-    administrator,
-    scope,
-    previous: null,
-    createdAt: new Date(now).toISOString(),
-    expiresAt: lifetime === null ? null : new Date(now + lifetime).toISOString(),
-  };
-  return { value, record };
-}
-
-function hashToken(key: KeyObject, token: string): string {
-  return createHmac('sha256', key).update(token).digest('hex');
+  return { byHash, byPrincipal };
 }

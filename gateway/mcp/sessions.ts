@@ -8,7 +8,7 @@ import type { Scope, View } from './scope.ts';
 import type { SessionConnection } from './session-connection.ts';
 import { createStreams, type Streams } from './streams.ts';
 
-/** A legacy-era session: bound to the token that opened it and to the address it was opened at. */
+/** A legacy-era session: bound to the token that opened it, as it was then, and to the address it was opened at. */
 export interface Session {
   readonly id: string;
   readonly principal: Principal;
@@ -99,7 +99,7 @@ export function createSessions(now: () => number): Sessions {
     },
     find: (id, principal, route) => {
       const session = sessions.get(id);
-      if (session?.principal.tokenId !== principal.tokenId || session.route !== route) return undefined;
+      if (session?.principal !== principal || session.route !== route) return undefined;
       session.lastSeen = now();
       return session;
     },

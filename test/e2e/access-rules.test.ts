@@ -107,13 +107,14 @@ async function withClient(
   try {
     await client.connect(
       path.startsWith('/sse')
-        ? new SSEClientTransport(url, {
+        ? // eslint-disable-next-line @typescript-eslint/no-deprecated -- the transport under test
+          new SSEClientTransport(url, {
             requestInit,
             eventSourceInit: {
               fetch: (to, init) =>
                 fetch(to, {
                   ...init,
-                  headers: { ...Object.fromEntries(new Headers(init?.headers)), ...requestInit.headers },
+                  headers: { ...Object.fromEntries(new Headers(init.headers)), ...requestInit.headers },
                 }),
             },
           })

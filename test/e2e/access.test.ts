@@ -164,7 +164,7 @@ describe('what a token may see and call', () => {
   });
 
   it('administration needs an administrator’s token', async () => {
-    for (const path of ['/api/v1/activity', '/api/v1/tokens']) {
+    for (const path of ['/api/v1/activity', '/api/v1/pins']) {
       const answer = await fetch(gateway.address + path, { headers: { authorization: `Bearer ${narrow}` } });
       expect(answer.status).toBe(403);
       expect(await answer.json()).toMatchObject({ status: 403, rule: 'administrator' });

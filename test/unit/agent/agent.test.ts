@@ -50,6 +50,7 @@ beforeEach(async () => {
   pipeline = createPipeline((call) => upstream(call.target.name));
   activity = createActivity();
   agent = createAgent({
+    holds: () => true,
     decide: () => ({ effect: 'allow', rule: 'test', reason: '' }),
     models: createModels({
       providers: [{ name: 'openai', type: 'openai', baseUrl: wire.baseUrl }],

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { newToken } from '../../../gateway/contract/token.ts';
-import { createIdentity, issueToken, OWNER, type Identity } from '../../../gateway/identity/identity.ts';
+import { createIdentity, OWNER, type Identity } from '../../../gateway/identity/identity.ts';
+import { createTokens } from '../../../gateway/identity/tokens.ts';
 import { readTokenKey } from '../../../gateway/identity/token-key.ts';
 import type { ConfigState, ConfigStore, TokenRecord } from '../../../gateway/storage/contracts.ts';
 
@@ -48,16 +49,14 @@ function world(ownerToken?: string): World {
     store,
     clock,
     issue: async (lifetime, groups = null) => {
-      const request = {
-        name: 'n',
+      const tokens = createTokens({ store, key: KEY, now: () => clock.now });
+      return tokens.create({
+        name: `n${store.current().tokens.length}`,
         subject: OWNER,
         administrator: false,
         scope: { ...WHOLE_SCOPE, groups },
-        lifetime,
-      };
-      const made = issueToken(KEY, request, clock.now);
-      await store.update((state) => ({ ...state, tokens: [...state.tokens, made.record] }));
-      return made;
+        expires: lifetime === null ? null : clock.now + lifetime,
+      });
     },
   };
 }
