@@ -14,6 +14,7 @@ import { createSseMcp } from './http/mcp-sse.ts';
 import { createModernMcp } from './http/mcp-modern.ts';
 import { createMcpRoutes } from './http/mcp.ts';
 import { createModelRoutes } from './http/models.ts';
+import type { SecretVault } from './credentials/vault.ts';
 import { createPerimeter } from './http/perimeter.ts';
 import { createRegistryApi } from './http/registry-api.ts';
 import { createHttpServer } from './http/server.ts';
@@ -85,6 +86,7 @@ export interface GatewayDeps {
   readonly sharing?: Sharing | undefined;
   /** What an organisation allows this machine's servers to be. */
   readonly managed: ManagedLists;
+  readonly vault: SecretVault;
   /** Values of references. */
   readonly references: ReferenceSource;
   /** What servers inherit from, in the part that is safe to hand on. */
@@ -244,6 +246,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     upstreams.apply(next);
     pins.forget(gone).catch((error: unknown) => log.error({ err: error }, 'pins could not be forgotten'));
   };
+  // The same configuration now means something else: connections made with another value of a secret are made anew.
+  const stopWatching = deps.vault.onChange(() => apply({ ...config }));
   const consents = createConsents(deps.configStore, now);
   const configuration = createConfiguration({
     source: deps.configSource,
@@ -262,6 +266,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     catalog,
     explain: createExplain({ catalog, decide, config: () => config, configStore: deps.configStore, now }),
     search,
+    vault: deps.vault,
+    references: deps.references,
     contextCost: createContextCost(views, loadTokenizer),
     pipeline,
     upstreams,
@@ -316,6 +322,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       clearInterval(purging);
       sse.close();
       configuration.close();
+      stopWatching();
       mcp.close();
       agent.close();
       perimeter.close();

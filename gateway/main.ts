@@ -12,6 +12,7 @@ import { addPresetCommands } from './cli/presets.ts';
 import { printJson } from './cli/print.ts';
 import { context } from './cli/context.ts';
 import { addRegistryCommands } from './cli/registry-commands.ts';
+import { addSecretCommands } from './cli/secret.ts';
 import { search, type SearchOptions } from './cli/search.ts';
 import { serve, type ServeOptions } from './cli/serve.ts';
 import { serveIpc } from './cli/serve-ipc.ts';
@@ -96,6 +97,10 @@ function commands(): Command {
     );
 
   addTokenCommands(root, (command) => command.addOption(config()).addOption(data()).addOption(json()));
+
+  addSecretCommands(root, program, (command) =>
+    command.addOption(config()).addOption(data()).addOption(json()),
+  );
 
   root
     .command('call')

@@ -4,6 +4,7 @@ import { buildExport } from '../export/bundle.ts';
 import { createGateway, type Gateway } from '../gateway.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Sharing } from '../identity/sharing.ts';
+import { createHandedVault } from '../credentials/vault.ts';
 import { OWNER } from '../identity/identity.ts';
 import { WHOLE_SCOPE } from '../identity/principal.ts';
 import { createTokens } from '../identity/tokens.ts';
@@ -15,6 +16,7 @@ import { dataFiles } from '../storage/paths.ts';
 import {
   dataFolder,
   openStores,
+  openVault,
   referenceSource,
   type LoadedConfig,
   type Program,
@@ -30,6 +32,7 @@ export interface RunOptions {
   readonly loginPath?: boolean | undefined;
   /** Make an administrator's token where there was no gateway before. */
   readonly firstToken?: boolean | undefined;
+  /** Secrets that the parent process keeps; the data folder's own without. */
   readonly secrets?: Readonly<Record<string, string>>;
   readonly log: Log;
 }
@@ -60,6 +63,16 @@ export async function runGateway(
   const stores = await openStores(folder, (error) =>
     log.error({ err: error }, 'calls could not be recorded; they are kept in memory'),
   );
+  const { secrets } = options;
+  const vault =
+    secrets === undefined
+      ? await openVault(program, folder, (error) =>
+          log.error({ err: error }, 'the secrets changed and cannot be opened; those of before stay in use'),
+        ).catch(async (error: unknown) => {
+          await stores.close();
+          throw error;
+        })
+      : createHandedVault(secrets, 'VS Code (Toolgate: Set Secret…)');
   const catalogStore = await openCatalogStore(dataFiles(folder).catalog, (problem, error) =>
     log.warn({ err: error }, problem),
   );
@@ -81,7 +94,8 @@ export async function runGateway(
       managedFiles(process.platform, program.env),
       furtherManagedFiles(program.env['TOOLGATE_MANAGED_SETTINGS']),
     ),
-    references: referenceSource(program, loaded.folder, options.secrets),
+    vault,
+    references: referenceSource(program, loaded.folder, vault),
     env: program.env,
     execPath: process.execPath,
     loginPath: options.loginPath,
@@ -96,6 +110,7 @@ export async function runGateway(
     await gateway.close();
     configSource.close();
     await catalogStore.close();
+    await vault.close();
     await stores.close();
   };
   const port = options.port ?? loaded.config.listen.port;

@@ -7,7 +7,10 @@ import type { ReferenceSource } from '../config/references.ts';
 import type { Config } from '../config/schema.ts';
 import { EXIT } from '../contract/ipc.ts';
 import { secretVariable } from '../export/bundle.ts';
-import { readTokenKey } from '../identity/token-key.ts';
+import { readMasterKey } from '../storage/master-key.ts';
+import type { SecretVault } from '../credentials/vault.ts';
+import { openFileVault, type FileVault } from '../storage/file-secret-vault.ts';
+import { readTokenKey } from '../storage/token-key.ts';
 import type { ActivityStore, ConfigStore } from '../storage/contracts.ts';
 import { openConfigStore } from '../storage/lowdb-config-store.ts';
 import { dataFiles } from '../storage/paths.ts';
@@ -49,11 +52,11 @@ export function loadConfig(path: string, shown = path): LoadedConfig {
   return { file, folder: dirname(file), text, config: parsed.config };
 }
 
-/** Where references get their values; `secrets` are those handed over in memory. */
+/** Where references get their values; secrets from `vault`, else from a variable made of the name. */
 export function referenceSource(
   program: Program,
   folder: string,
-  secrets: Readonly<Record<string, string>> = {},
+  vault?: Pick<SecretVault, 'get'>,
 ): ReferenceSource {
   // `${env:toString}` must not find what every object inherits.
   const variable = (name: string): string | undefined =>
@@ -61,7 +64,7 @@ export function referenceSource(
   return (kind, name) => {
     switch (kind) {
       case 'secret':
-        return Object.hasOwn(secrets, name) ? secrets[name] : variable(secretVariable(name));
+        return vault?.get(name) ?? variable(secretVariable(name));
       case 'env':
         return variable(name) ?? (name === 'TOOLGATE_HOME' ? program.home : undefined);
       case 'file':
@@ -109,6 +112,23 @@ export async function openStores(
         ? 'cannot be written'
         : (error as Error).message;
     throw new CliError(`the data folder ${dataDir} cannot be used: ${why}; choose another with --data DIR`);
+  }
+}
+
+/** Opens the secrets of a data folder, which is made if need be. */
+export async function openVault(
+  { env }: Pick<Program, 'env'>,
+  dataDir: string,
+  onBroken: (error: unknown) => void,
+): Promise<FileVault> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    return await openFileVault(dataFiles(dataDir).secrets, await readMasterKey(dataDir, env), {
+      now: Date.now,
+      onBroken,
+    });
+  } catch (error) {
+    throw new CliError(`the secrets cannot be opened: ${(error as Error).message}`);
   }
 }
 

@@ -1,22 +1,31 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { unresolvedReferences } from '../config/unresolved.ts';
 import { describeError } from '../upstream/errors.ts';
 import { isAddress, loadFile } from '../upstream/openapi/document.ts';
+import { dataFiles } from '../storage/paths.ts';
 import { CliError } from './cli-error.ts';
 import { printJson } from './print.ts';
-import { loadConfig, referenceSource, type Program } from './setup.ts';
+import { dataFolder, loadConfig, openVault, referenceSource, type Program } from './setup.ts';
 
 /** `toolgate validate`: checks the configuration, that every reference has a value here, and documents in files. */
 export async function validate(
   program: Program,
   options: { readonly config: string; readonly json?: boolean },
 ): Promise<void> {
-  const { config, folder } = loadConfig(options.config);
+  const loaded = loadConfig(options.config);
+  const { config, folder } = loaded;
+  const data = dataFolder(loaded, undefined);
+  // Only looked at: checking a configuration makes no data folder.
+  const vault = existsSync(dataFiles(data).secrets)
+    ? await openVault(program, data, () => undefined)
+    : undefined;
   const missing = [
-    ...unresolvedReferences(config, referenceSource(program, folder)),
+    ...unresolvedReferences(config, referenceSource(program, folder, vault)),
     ...(await brokenDocuments(config, folder)),
   ];
+  await vault?.close();
   const servers = config.groups.reduce((sum, group) => sum + group.servers.length, 0);
   if (options.json === true) {
     printJson({ valid: missing.length === 0, groups: config.groups.length, servers, missing });

@@ -1,4 +1,4 @@
-import { resolveReferences, resolveWithin, type ReferenceSource } from './references.ts';
+import { referencesIn, resolveReferences, resolveWithin, type ReferenceSource } from './references.ts';
 import type { Config } from './schema.ts';
 
 /** The references of a configuration that have no value, each with the place that needs it. */
@@ -6,34 +6,62 @@ export function unresolvedReferences(
   config: Config,
   references: ReferenceSource,
 ): { place: string; reason: string }[] {
-  const found: { place: string; reason: string }[] = [];
-  const check = (place: string, text: string): void => {
+  return textsOf(config).flatMap(({ place, text }) => {
     try {
       resolveReferences(text, references);
+      return [];
     } catch (error) {
-      found.push({ place, reason: (error as Error).message });
+      return [{ place, reason: (error as Error).message }];
     }
-  };
+  });
+}
+
+/** The places that need each secret, by its name. */
+export function secretUses(config: Config): Map<string, string[]> {
+  const uses = new Map<string, string[]>();
+  for (const { place, text } of textsOf(config)) {
+    for (const { kind, name } of safeReferences(text)) {
+      if (kind !== 'secret') continue;
+      const places = uses.get(name) ?? [];
+      if (!places.includes(place)) uses.set(name, [...places, place]);
+    }
+  }
+  return uses;
+}
+
+function safeReferences(text: string): ReturnType<typeof referencesIn> {
+  try {
+    return referencesIn(text);
+  } catch {
+    // A mistyped reference is reported where it is resolved.
+    return [];
+  }
+}
+
+/** Every text of a configuration in which references are resolved. */
+function textsOf(config: Config): { place: string; text: string }[] {
+  const texts: { place: string; text: string }[] = [];
   for (const group of config.groups) {
     for (const server of group.servers) {
       const place = `${group.name}:${server.name}`;
       const headers = server.auth.type === 'header' ? Object.values(server.auth.headers) : [];
-      for (const text of [
+      const own = [
         server.command ?? '',
         server.cwd ?? '',
         ...server.args,
         ...Object.values(server.env),
         ...headers,
-      ])
-        check(place, text);
+      ];
+      texts.push(...own.map((text) => ({ place, text })));
       server.tools.forEach(({ fixed }, index) => {
         resolveWithin(fixed, (text) => {
-          check(`${place} tools[${index}].fixed`, text);
+          texts.push({ place: `${place} tools[${index}].fixed`, text });
           return text;
         });
       });
     }
   }
-  for (const provider of config.models.providers) check(`provider ${provider.name}`, provider.apiKey ?? '');
-  return found;
+  for (const { name, apiKey } of config.models.providers)
+    texts.push({ place: `provider ${name}`, text: apiKey ?? '' });
+  return texts;
 }

@@ -1,9 +1,11 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import * as z from 'zod';
 import type { AccessRequest, Decide } from '../access/decide.ts';
+import type { ReferenceSource } from '../config/references.ts';
 import type { Config } from '../config/schema.ts';
 import type { ActivityPage } from '../contract/activity.ts';
 import { callRequestSchema, type CallResponse } from '../contract/admin.ts';
+import type { SecretVault } from '../credentials/vault.ts';
 import type { RegistryEvent } from '../contract/registry.ts';
 import { searchQuerySchema } from '../contract/search.ts';
 import type { Principal } from '../identity/principal.ts';
@@ -30,6 +32,7 @@ import { createPresetsRoute } from './presets.ts';
 import { createPinRoutes } from './pins.ts';
 import { sendProblem, serverTiming } from './respond.ts';
 import { openSse } from './sse.ts';
+import { createSecretRoutes } from './secrets.ts';
 import { createTokenRoutes } from './tokens.ts';
 
 export interface AdminDeps {
@@ -44,6 +47,8 @@ export interface AdminDeps {
   readonly dispatchers: Dispatchers;
   readonly pins: Pins;
   readonly tokens: Tokens;
+  readonly vault: SecretVault;
+  readonly references: ReferenceSource;
   readonly now: () => number;
   readonly activity: ActivityStore;
   readonly configStore: ConfigStore;
@@ -134,6 +139,10 @@ export function createAdminApp(deps: AdminDeps): Express {
     }),
   );
   const tokens = createTokenRoutes(deps);
+  const secrets = createSecretRoutes(deps);
+  app.get('/api/v1/secrets', administrator(secrets.list));
+  app.put('/api/v1/secrets/:name', administrator(secrets.set));
+  app.delete('/api/v1/secrets/:name', administrator(secrets.remove));
   app.get('/api/v1/tokens', anyone(tokens.list));
   app.post('/api/v1/tokens', anyone(tokens.create));
   app.delete('/api/v1/tokens', anyone(tokens.revokeAll));

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 export function dataFiles(dataDir: string): {
   readonly config: string;
   readonly activity: string;
+  readonly secrets: string;
   /** A folder. */
   readonly catalog: string;
 } {
   return {
     config: join(dataDir, 'config.json'),
     activity: join(dataDir, 'activity.sqlite'),
+    secrets: join(dataDir, 'secrets.enc'),
     catalog: join(dataDir, 'catalog'),
   };
 }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { resolveWithin } from '../config/references.ts';
 import type { Config, ServerConfig } from '../config/schema.ts';
 import type { JsonObject } from '../contract/json.ts';
 import type { Capabilities, ServerStatus } from '../registry/entry.ts';
@@ -119,7 +121,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     const retired = new Map<string, Promise<void>>();
     for (const [id, one] of registered) {
       const server = wanted.get(id)?.server;
-      if (server !== undefined && connectionOf(server) === connectionOf(one.server)) continue;
+      if (server !== undefined && connectionOf(server, deps.launch.resolve) === one.connection) continue;
       registered.delete(id);
       retired.set(id, retire(one));
     }
@@ -181,6 +183,8 @@ interface Registration {
 
 /** A server that is to run, and its connections. */
 interface Registered extends Registration {
+  /** What tells how it is connected to from any other way. */
+  readonly connection: string;
   readonly supervisor: Supervisor;
   connected(caller: Caller | undefined): Promise<Connection> | Connection;
   open(
@@ -234,6 +238,7 @@ function register(
           return own;
         });
   return {
+    connection: connectionOf(server, deps.launch.resolve),
     server,
     pinned,
     supervisor,
@@ -290,9 +295,22 @@ function enabledServers(
 }
 
 /** What of a registration its connections depend on: where only the rest changes, they stay. */
-function connectionOf(server: ServerConfig): string {
-  const { description: _d, tags: _t, tools: _r, unlistedTools: _u, pins: _p, ...rest } = server;
-  return JSON.stringify(rest);
+function connectionOf(server: ServerConfig, resolve: (text: string) => string): string {
+  const { description: _d, tags: _t, tools: _r, unlistedTools: _u, pins: _p, access: _a, ...rest } = server;
+  const values = Object.values(rest).map((value) => JSON.stringify(valueOf(value, resolve)));
+  // Secrets are compared, and not kept.
+  return createHash('sha256')
+    .update(JSON.stringify([rest, values]))
+    .digest('hex');
+}
+
+/** A reference without a value is told where the server is connected to. */
+function valueOf(value: unknown, resolve: (text: string) => string): unknown {
+  try {
+    return resolveWithin(value, resolve);
+  } catch {
+    return value;
+  }
 }
 
 async function probe(server: ServerConfig, deps: UpstreamsDeps, by: ProbeOptions): Promise<Probed> {

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { newToken } from '../../../gateway/contract/token.ts';
 import { createIdentity, OWNER, type Identity } from '../../../gateway/identity/identity.ts';
 import { createTokens } from '../../../gateway/identity/tokens.ts';
-import { readTokenKey } from '../../../gateway/identity/token-key.ts';
+import { readTokenKey } from '../../../gateway/storage/token-key.ts';
 import type { ConfigState, ConfigStore, TokenRecord } from '../../../gateway/storage/contracts.ts';
 
 const KEY = Buffer.alloc(32, 7);

@@ -97,7 +97,7 @@ describe('where values come from', () => {
 
   it('is what was handed over for secrets, then a variable made from the name', () => {
     const source = referenceSource(program({ TOOLGATE_SECRET_HUB_KEY: 'from env' }), '/', {
-      given: 'in memory',
+      get: (name) => (name === 'given' ? 'in memory' : undefined),
     });
     expect(source('secret', 'given')).toBe('in memory');
     expect(source('secret', 'hub-key')).toBe('from env');
