@@ -14,6 +14,7 @@ import { createSseMcp } from './http/mcp-sse.ts';
 import { createModernMcp } from './http/mcp-modern.ts';
 import { createMcpRoutes } from './http/mcp.ts';
 import { createModelRoutes } from './http/models.ts';
+import { createPersonalCredentials } from './credentials/personal.ts';
 import type { SecretVault } from './credentials/vault.ts';
 import { createPerimeter } from './http/perimeter.ts';
 import { createRegistryApi } from './http/registry-api.ts';
@@ -136,6 +137,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     onQuarantined: (server, names) =>
       log.warn({ server, names }, 'new or changed definitions are hidden until somebody accepts them'),
   });
+  const personal = createPersonalCredentials(deps.vault);
   const upstreams = createUpstreams({
     config,
     launch,
@@ -145,6 +147,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     catalogStore: deps.catalogStore,
     pins,
     managed: deps.managed,
+    personal,
     log,
   });
   const catalog = createCatalog({ config: () => config, upstreams, pins, decide, resolve });
@@ -267,6 +270,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     explain: createExplain({ catalog, decide, config: () => config, configStore: deps.configStore, now }),
     search,
     vault: deps.vault,
+    personal,
     references: deps.references,
     contextCost: createContextCost(views, loadTokenizer),
     pipeline,

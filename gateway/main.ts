@@ -12,6 +12,7 @@ import { addPresetCommands } from './cli/presets.ts';
 import { printJson } from './cli/print.ts';
 import { context } from './cli/context.ts';
 import { addRegistryCommands } from './cli/registry-commands.ts';
+import { addCredentialCommands } from './cli/credential.ts';
 import { addSecretCommands } from './cli/secret.ts';
 import { search, type SearchOptions } from './cli/search.ts';
 import { serve, type ServeOptions } from './cli/serve.ts';
@@ -100,6 +101,10 @@ function commands(): Command {
 
   addSecretCommands(root, program, (command) =>
     command.addOption(config()).addOption(data()).addOption(json()),
+  );
+
+  addCredentialCommands(root, (command) =>
+    command.addOption(address()).addOption(bearer()).addOption(json()),
   );
 
   root

@@ -54,7 +54,7 @@ export function addSecretCommands(
 async function set(program: Program, name: string, options: SecretOptions): Promise<void> {
   if (!SECRET_NAME.test(name))
     throw new CliError(`"${name}" is no name: use 1 to 100 letters, digits and . _ -`, EXIT.usage);
-  const value = await readValue(name);
+  const value = await readSecret(name);
   if (value === '') throw new CliError('the value is empty; nothing was changed', EXIT.usage);
   await withVault(program, options, async (vault) => {
     await vault.set(name, value);
@@ -133,7 +133,7 @@ async function withVault(
 }
 
 /** Asked without an echo on a terminal; else all of standard input, its last line break left out. */
-async function readValue(name: string): Promise<string> {
+export async function readSecret(name: string): Promise<string> {
   if (process.stdin.isTTY) return askHidden(`Value of ${name} (not shown): `);
   let text = '';
   for await (const chunk of process.stdin) {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { placeholdersIn } from './placeholders.ts';
 import { kindIssues } from './server-kind.ts';
 import { anyoneSchema, granteeSchema, subjectIssues, subjectsSchema } from './subjects.ts';
 import { effectSchema, matchSchema, renameCollisions, toolRuleSchema } from './tool-rules.ts';
@@ -44,7 +45,22 @@ const documentSchema = z
 
 const authSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('none') }),
-  z.strictObject({ type: z.literal('header'), headers: z.record(z.string().min(1), z.string()) }),
+  z
+    .strictObject({
+      type: z.literal('header'),
+      /** `{{NAME}}` stands for what each person fills in, where `perUser` says so. */
+      headers: z.record(z.string().min(1), z.string()),
+      perUser: z.boolean().default(false),
+    })
+    .check((context) => {
+      const { headers, perUser } = context.value;
+      const placeholders = Object.values(headers).flatMap(placeholdersIn);
+      if (perUser === placeholders.length > 0) return;
+      const message = perUser
+        ? 'needs a {{NAME}} in a header, which each person fills in'
+        : `set perUser: true, so that each person fills in {{${placeholders[0] ?? ''}}}`;
+      context.issues.push({ code: 'custom', input: context.value, path: ['perUser'], message });
+    }),
 ]);
 
 /** When a server's process runs, and who shares it. */

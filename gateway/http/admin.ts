@@ -5,6 +5,7 @@ import type { ReferenceSource } from '../config/references.ts';
 import type { Config } from '../config/schema.ts';
 import type { ActivityPage } from '../contract/activity.ts';
 import { callRequestSchema, type CallResponse } from '../contract/admin.ts';
+import type { PersonalCredentials } from '../credentials/personal.ts';
 import type { SecretVault } from '../credentials/vault.ts';
 import type { RegistryEvent } from '../contract/registry.ts';
 import { searchQuerySchema } from '../contract/search.ts';
@@ -26,6 +27,7 @@ import type { Upstreams } from '../upstream/upstreams.ts';
 import { createExplainRoute } from './access.ts';
 import { readJson } from './body.ts';
 import { createConfigRoutes } from './config-admin.ts';
+import { createCredentialRoutes } from './credentials.ts';
 import { createImportFilesRoute, createImportRoute } from './import.ts';
 import type { Perimeter } from './perimeter.ts';
 import { createPresetsRoute } from './presets.ts';
@@ -48,6 +50,7 @@ export interface AdminDeps {
   readonly pins: Pins;
   readonly tokens: Tokens;
   readonly vault: SecretVault;
+  readonly personal: PersonalCredentials;
   readonly references: ReferenceSource;
   readonly now: () => number;
   readonly activity: ActivityStore;
@@ -143,6 +146,10 @@ export function createAdminApp(deps: AdminDeps): Express {
   app.get('/api/v1/secrets', administrator(secrets.list));
   app.put('/api/v1/secrets/:name', administrator(secrets.set));
   app.delete('/api/v1/secrets/:name', administrator(secrets.remove));
+  const credentials = createCredentialRoutes(deps);
+  app.get('/api/v1/credentials', anyone(credentials.list));
+  app.put('/api/v1/credentials/:group/:server', anyone(credentials.set));
+  app.delete('/api/v1/credentials/:group/:server', anyone(credentials.remove));
   app.get('/api/v1/tokens', anyone(tokens.list));
   app.post('/api/v1/tokens', anyone(tokens.create));
   app.delete('/api/v1/tokens', anyone(tokens.revokeAll));
@@ -191,6 +198,7 @@ const STATUS: Record<RefusalReason, number> = {
   timeout: 504,
   cancelled: 499,
   'upstream-unavailable': 502,
+  'auth-required': 403,
   'input-required': 422,
   'upstream-error': 502,
 };

@@ -68,6 +68,7 @@ export function createDispatch(deps: {
   const reached = (session: Session): Reached => {
     const { principal, scope, capabilities } = session;
     return {
+      subject: principal.subject,
       capabilities,
       route: sessionRoute(session, session.streams.deliver),
       waiting: session.asks.waiting,

@@ -7,6 +7,8 @@ import type { Streams } from './streams.ts';
 
 /** The part of a client that a server may reach. */
 export interface Reached {
+  /** Whose the session is. */
+  readonly subject: string;
   /** What the client declared. */
   readonly capabilities: JsonObject;
   /** Takes what belongs to no request. */

@@ -148,7 +148,7 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
       },
     };
     try {
-      const connection = await pool.upstreams.open(serverId, client, events);
+      const connection = await pool.upstreams.open(serverId, client, events, session.subject);
       const [listed] = await Promise.all([list(connection), settings.restore(connection)]);
       if (lost !== undefined) throw new UnavailableError(lost);
       if (closed) {

@@ -101,6 +101,8 @@ export type RefusalReason =
   | 'timeout'
   | 'cancelled'
   | 'upstream-unavailable'
+  /** The caller has not given what the server asks each person for. */
+  | 'auth-required'
   /** The server needs something of the caller (elicitation, sampling, roots) that there is no way to get. */
   | 'input-required'
   /** The upstream server answered with a JSON-RPC error, kept in `upstreamError`. */

@@ -5,7 +5,12 @@ import type { Catalog } from '../registry/catalog.ts';
 import { toSent } from '../registry/shape.ts';
 import { quarantineReason } from '../registry/pins.ts';
 import type { ActivityStore } from '../storage/contracts.ts';
-import { describeError, JsonRpcError, UnavailableError } from '../upstream/errors.ts';
+import {
+  CredentialsMissingError,
+  describeError,
+  JsonRpcError,
+  UnavailableError,
+} from '../upstream/errors.ts';
 import type { Caller } from '../upstream/isolation.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { ArgumentValidator } from './arguments.ts';
@@ -214,6 +219,8 @@ function explain(error: unknown, call: Call): Refusal {
       upstreamError: { code, message, ...(data !== undefined && { data }) },
     };
   }
+  if (error instanceof CredentialsMissingError)
+    return { reason: 'auth-required', message: `${call.target.serverId}: ${error.message}` };
   const why = error instanceof UnavailableError ? error.message : describeError(error);
   return { reason: 'upstream-unavailable', message: `${call.target.serverId} is not available: ${why}` };
 }

@@ -21,6 +21,9 @@ export class UnavailableError extends Error {
   }
 }
 
+/** The server asks each person for credentials, and the caller has not given theirs. */
+export class CredentialsMissingError extends UnavailableError {}
+
 /** The server answered a request with an HTTP status that refuses it. */
 export class HttpStatusError extends UnavailableError {
   readonly statusCode: number;

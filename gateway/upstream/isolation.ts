@@ -18,34 +18,55 @@ export interface Isolated {
   stop(): Promise<void>;
 }
 
-const MAX_PROCESSES = 64;
+const MAX_PROCESSES = 256;
 
 /** Each process ends when it was not used for the server's idle time, and is then forgotten. */
-export function createIsolated(
-  isolation: 'session' | 'user',
-  supervise: (onChange: (supervisor: Supervisor) => void) => Supervisor,
-): Isolated {
-  const processes = new Map<string, Supervisor>();
+export function createIsolated({
+  isolation,
+  signature,
+  supervise,
+}: {
+  readonly isolation: 'session' | 'user';
+  /** Of what the caller's own is made with; where it changes, another is made. May throw an `UnavailableError`. */
+  readonly signature: (caller: Caller) => string;
+  readonly supervise: (caller: Caller, onChange: (supervisor: Supervisor) => void) => Supervisor;
+}): Isolated {
+  const processes = new Map<string, { readonly supervisor: Supervisor; readonly signature: string }>();
   return {
     connected: (caller) => {
       if (caller === undefined) return Promise.reject(new UnavailableError('the call has no caller'));
       const key = keyOf(isolation, caller);
+      const made = signatureOf(signature, caller);
+      if (made instanceof Error) return Promise.reject(made);
       const known = processes.get(key);
-      if (known !== undefined) return known.connected();
+      if (known?.signature === made) return known.supervisor.connected();
+      if (known !== undefined) {
+        processes.delete(key);
+        void known.supervisor.stop();
+      }
       if (processes.size >= MAX_PROCESSES)
         return Promise.reject(
           new UnavailableError(`${MAX_PROCESSES} processes of it run, the limit (process.isolation)`),
         );
-      const supervisor = supervise((changed) => {
-        if (changed.status.state === 'stopped' && processes.get(key) === changed) processes.delete(key);
+      const supervisor = supervise(caller, (changed) => {
+        if (changed.status.state === 'stopped' && processes.get(key)?.supervisor === changed)
+          processes.delete(key);
       });
-      processes.set(key, supervisor);
+      processes.set(key, { supervisor, signature: made });
       return supervisor.connected();
     },
     stop: async () => {
-      await Promise.all([...processes.values()].map((supervisor) => supervisor.stop()));
+      await Promise.all([...processes.values()].map(({ supervisor }) => supervisor.stop()));
     },
   };
+}
+
+function signatureOf(signature: (caller: Caller) => string, caller: Caller): string | Error {
+  try {
+    return signature(caller);
+  } catch (error) {
+    return error as Error;
+  }
 }
 
 /** Calls without a session are their user's. */

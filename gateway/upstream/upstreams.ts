@@ -11,7 +11,9 @@ import type { Log } from '../telemetry/log.ts';
 import { connectServer, connectSession, type ConnectDeps } from './connect.ts';
 import type { ClientDescription, Connection, ConnectionEvents, Handshake } from './connection.ts';
 import { discover, NOTHING, type Discovery } from './discover.ts';
-import { UnavailableError } from './errors.ts';
+import { placeholdersOf } from '../config/placeholders.ts';
+import type { PersonalCredentials } from '../credentials/personal.ts';
+import { CredentialsMissingError, UnavailableError } from './errors.ts';
 import { createIsolated, type Caller } from './isolation.ts';
 import { createOwned } from './owned.ts';
 import { PROCESS_RESTARTS } from './restarts.ts';
@@ -34,12 +36,13 @@ export interface Upstreams {
   connected(serverId: string, caller?: Caller): Promise<Connection> | Connection;
   /**
    * Opens a further connection that its caller owns, with the given client capabilities: a process of its own
-   * over stdio, a session of its own over HTTP. Rejects with an `UnavailableError` that says why.
+   * over stdio, a session of its own over HTTP. `subject` is whose it is. Rejects with an `UnavailableError` that says why.
    */
   open(
     serverId: string,
     capabilities: JsonObject,
     events: Omit<ConnectionEvents, 'onStderr' | 'onWarning'>,
+    subject: string,
   ): Promise<Connection>;
   /**
    * Lists what a server offers on a connection of `open`, to a client of the same capabilities, and records it for
@@ -81,6 +84,7 @@ export interface UpstreamsDeps extends ConnectDeps {
   readonly catalogStore: CatalogStore;
   readonly pins: Pick<Pins, 'record' | 'knows'>;
   readonly managed: ManagedLists;
+  readonly personal: PersonalCredentials;
   readonly log: Log;
 }
 
@@ -120,8 +124,14 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     modes = new Map([...wanted].map(([id, { pinned }]) => [id, pinned.mode]));
     const retired = new Map<string, Promise<void>>();
     for (const [id, one] of registered) {
-      const server = wanted.get(id)?.server;
-      if (server !== undefined && connectionOf(server, deps.launch.resolve) === one.connection) continue;
+      const found = wanted.get(id);
+      const { server, pinned } = found ?? {};
+      if (
+        server !== undefined &&
+        pinned !== undefined &&
+        connectionOf(server, deps, pinned) === one.connection
+      )
+        continue;
       registered.delete(id);
       retired.set(id, retire(one));
     }
@@ -146,7 +156,8 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     },
     snapshot: (id) => registered.get(id)?.supervisor ?? stopped(objections.get(id) ?? DISABLED),
     connected: (id, caller) => registered.get(id)?.connected(caller) ?? absent(id),
-    open: (id, capabilities, events) => registered.get(id)?.open(capabilities, events) ?? absent(id),
+    open: (id, capabilities, events, subject) =>
+      registered.get(id)?.open(capabilities, events, subject) ?? absent(id),
     list: async (id, connection, clientCapabilities, signal) => {
       const { capabilities, listed } = await discover(connection, signal);
       const pinned = registered.get(id)?.pinned();
@@ -190,6 +201,7 @@ interface Registered extends Registration {
   open(
     capabilities: JsonObject,
     events: Omit<ConnectionEvents, 'onStderr' | 'onWarning'>,
+    subject: string,
   ): Promise<Connection>;
   /** Ends its connections and its process. */
   retire(): Promise<void>;
@@ -212,11 +224,20 @@ function register(
     version: deps.gatewayVersion,
     capabilities,
   });
+  const own = ownCredentials(server, deps, pinned());
+  const lister = (): ConnectDeps => {
+    if (own === undefined) return deps;
+    const [first] = own.holders();
+    if (first !== undefined) return own.depsOf(first);
+    throw new CredentialsMissingError(
+      `it is listed when the first person has given ${own.names} (${own.how})`,
+    );
+  };
   const supervised = {
     ...supervision(server),
     connect: async (events: ConnectionEvents, signal: AbortSignal) => {
       await former;
-      return connectServer(server, deps, { approach, client: clientWith({}), events, signal });
+      return connectServer(server, lister(), { approach, client: clientWith({}), events, signal });
     },
     connectTimeoutMs: server.timeouts.connect,
     log,
@@ -231,19 +252,36 @@ function register(
   });
   const { isolation = 'shared' } = server.process ?? {};
   const isolated =
-    isolation === 'shared'
+    isolation === 'shared' && own === undefined
       ? undefined
-      : createIsolated(isolation, (onOwnChange) => {
-          const own: Supervisor = new Supervisor({ ...supervised, onChange: () => onOwnChange(own) });
-          return own;
+      : createIsolated({
+          isolation: isolation === 'session' ? 'session' : 'user',
+          signature: ({ subject }) => (own === undefined ? '' : own.signature(subject)),
+          supervise: ({ subject }, onOwnChange) => {
+            const connect = async (events: ConnectionEvents, signal: AbortSignal): Promise<Connection> => {
+              await former;
+              const attempt = { approach, client: clientWith({}), events, signal };
+              return connectServer(server, own?.depsOf(subject) ?? deps, attempt);
+            };
+            const idle = own === undefined ? {} : { idleStopMs: supervised.idleStopMs ?? IDLE_STOP_MS };
+            const supervisor: Supervisor = new Supervisor({
+              ...supervised,
+              ...idle,
+              connect,
+              onChange: () => onOwnChange(supervisor),
+            });
+            return supervisor;
+          },
         });
   return {
-    connection: connectionOf(server, deps.launch.resolve),
+    connection: connectionOf(server, deps, pinned()),
     server,
     pinned,
     supervisor,
     connected: (caller) => isolated?.connected(caller) ?? supervisor.connected(),
-    open: async (capabilities, events) => {
+    open: async (capabilities, events, subject) => {
+      own?.signature(subject);
+      const mine = own?.depsOf(subject) ?? deps;
       // Of a server that listens on its own address there is one process, and the supervisor owns it.
       if (server.url !== undefined && server.command !== undefined) await supervisor.connected();
       const client = clientWith(capabilities);
@@ -254,13 +292,53 @@ function register(
       return owned.open({ ...events, ...told }, server.timeouts.connect, async (tracked, signal) => {
         const attempt = { approach, client, events: tracked, signal };
         return server.url === undefined
-          ? connectServer(server, deps, attempt)
-          : supervisor.counted(await connectSession(server, server.url, deps, attempt));
+          ? connectServer(server, mine, attempt)
+          : supervisor.counted(await connectSession(server, server.url, mine, attempt));
       });
     },
     retire: async () => {
       await Promise.all([owned.close(), isolated?.stop(), supervisor.stop()]);
     },
+  };
+}
+
+/** How the connections of a server that asks each person for credentials are made. */
+interface OwnCredentials {
+  /** What it asks for, in words, and where that is given. */
+  readonly names: string;
+  readonly how: string;
+  /** Changes with the person's credentials. Throws a `CredentialsMissingError` while one is missing. */
+  signature(subject: string): string;
+  holders(): string[];
+  depsOf(subject: string): ConnectDeps;
+}
+
+/** Undefined for a server that is the same for everybody. */
+function ownCredentials(
+  server: ServerConfig,
+  deps: UpstreamsDeps,
+  { id, fingerprint }: Pinned,
+): OwnCredentials | undefined {
+  const names = placeholdersOf(server).join(', ');
+  if (names === '') return undefined;
+  const { personal, launch } = deps;
+  const registration = { id, fingerprint, server };
+  const how = `toolgate credential set ${id}, or PUT /api/v1/credentials/${id.replace(':', '/')}`;
+  return {
+    names,
+    how,
+    holders: () => personal.holders(registration),
+    signature: (subject) => {
+      const signature = personal.signature(registration, subject);
+      if (signature !== undefined) return signature;
+      const missing = personal.missing(registration, subject).join(', ');
+      throw new CredentialsMissingError(`${subject} has yet to give ${missing}: ${how}`);
+    },
+    // References first: what a person gives is no reference.
+    depsOf: (subject) => ({
+      ...deps,
+      launch: { ...launch, resolve: (text) => personal.fill(registration, subject, launch.resolve(text)) },
+    }),
   };
 }
 
@@ -295,12 +373,15 @@ function enabledServers(
 }
 
 /** What of a registration its connections depend on: where only the rest changes, they stay. */
-function connectionOf(server: ServerConfig, resolve: (text: string) => string): string {
+function connectionOf(server: ServerConfig, deps: UpstreamsDeps, pinned: Pinned): string {
   const { description: _d, tags: _t, tools: _r, unlistedTools: _u, pins: _p, access: _a, ...rest } = server;
-  const values = Object.values(rest).map((value) => JSON.stringify(valueOf(value, resolve)));
+  const own = ownCredentials(server, deps, pinned);
+  const [lister] = own?.holders() ?? [];
+  const listedWith = lister === undefined ? null : own?.signature(lister);
+  const values = Object.values(rest).map((value) => JSON.stringify(valueOf(value, deps.launch.resolve)));
   // Secrets are compared, and not kept.
   return createHash('sha256')
-    .update(JSON.stringify([rest, values]))
+    .update(JSON.stringify([rest, values, listedWith]))
     .digest('hex');
 }
 

@@ -1,46 +1,14 @@
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import * as z from 'zod';
 import { expect, it, onTestFinished } from 'vitest';
 import { secretListSchema } from '../../gateway/contract/secrets.ts';
 import { toolgate } from '../support/cli.ts';
 import { PROGRAM, startGateway, type RunningGateway } from '../support/gateway.ts';
+import { keyedServer } from '../support/keyed-server.ts';
 import { startOpenAiWire, says } from '../support/openai-wire.ts';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-
-interface Keyed {
-  readonly url: string;
-  readonly seen: IncomingHttpHeaders[];
-}
-
-/** A real server that remembers the headers it is asked with. */
-async function keyedServer(): Promise<Keyed> {
-  const seen: IncomingHttpHeaders[] = [];
-  const http = createServer((req, res) => {
-    seen.push(req.headers);
-    const server = new McpServer({ name: 'keyed', version: '1' });
-    const inputSchema = { pass: z.string().optional() };
-    server.registerTool('whoami', { inputSchema }, (_args, { requestInfo }) => {
-      const text = requestInfo?.headers['x-key'] === undefined ? 'nobody' : 'somebody';
-      return { content: [{ type: 'text', text }] };
-    });
-    const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
-    res.once('close', () => void server.close());
-    void server.connect(transport as never).then(() => transport.handleRequest(req, res));
-  });
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    http.close();
-    http.closeAllConnections();
-  });
-  return { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`, seen };
-}
 
 async function api(
   gateway: RunningGateway,

@@ -151,7 +151,13 @@ function open(owner: Owner, connections: SessionConnections, now: () => number):
       Promise.reject(new JsonRpcError(CODES.refused, 'no request of the client is under way')),
   };
   const { serverId, capabilities, permitted } = owner;
-  const connection = connections.create(serverId, { capabilities, permitted, route, waiting: () => false });
+  const connection = connections.create(serverId, {
+    subject: owner.principal.subject,
+    capabilities,
+    permitted,
+    route,
+    waiting: () => false,
+  });
   const one: Pooled = {
     key: keyOf(owner),
     owner,

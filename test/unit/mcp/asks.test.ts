@@ -73,6 +73,7 @@ const routeTo = (send: (message: string) => boolean): Route =>
 
 describe('the relay of a server’s messages', () => {
   const reached = (more: Partial<Reached> = {}): Reached => ({
+    subject: 'user:a',
     capabilities: { elicitation: {} },
     route: routeTo(wire().send),
     waiting: () => false,
