@@ -24,8 +24,11 @@ const EDITOR = 'vscode-file://vscode-app';
 
 export function createPerimeter(identity: Identity, port: () => number): Perimeter {
   const answering = new Map<ServerResponse, Principal>();
+  let leaving: readonly ServerResponse[] = [];
   const sweep = setInterval(() => {
-    for (const [res, principal] of answering) if (!identity.holds(principal)) res.destroy();
+    // What can end in good order has until the next round.
+    for (const res of leaving) if (answering.has(res)) res.destroy();
+    leaving = [...answering].flatMap(([res, principal]) => (identity.holds(principal) ? [] : [res]));
   }, SWEEP_MS).unref();
   const failures = createFailures(() => performance.now());
   // The port is known once the gateway listens, which is before the first request.

@@ -11,9 +11,9 @@ import type { Log } from '../telemetry/log.ts';
 import { connectServer, connectSession, type ConnectDeps } from './connect.ts';
 import type { ClientDescription, Connection, ConnectionEvents, Handshake } from './connection.ts';
 import { discover, NOTHING, type Discovery } from './discover.ts';
-import { placeholdersOf } from '../config/placeholders.ts';
 import type { PersonalCredentials } from '../credentials/personal.ts';
 import { CredentialsMissingError, UnavailableError } from './errors.ts';
+import { ownCredentials } from './own-credentials.ts';
 import { createIsolated, type Caller } from './isolation.ts';
 import { createOwned } from './owned.ts';
 import { PROCESS_RESTARTS } from './restarts.ts';
@@ -299,46 +299,6 @@ function register(
     retire: async () => {
       await Promise.all([owned.close(), isolated?.stop(), supervisor.stop()]);
     },
-  };
-}
-
-/** How the connections of a server that asks each person for credentials are made. */
-interface OwnCredentials {
-  /** What it asks for, in words, and where that is given. */
-  readonly names: string;
-  readonly how: string;
-  /** Changes with the person's credentials. Throws a `CredentialsMissingError` while one is missing. */
-  signature(subject: string): string;
-  holders(): string[];
-  depsOf(subject: string): ConnectDeps;
-}
-
-/** Undefined for a server that is the same for everybody. */
-function ownCredentials(
-  server: ServerConfig,
-  deps: UpstreamsDeps,
-  { id, fingerprint }: Pinned,
-): OwnCredentials | undefined {
-  const names = placeholdersOf(server).join(', ');
-  if (names === '') return undefined;
-  const { personal, launch } = deps;
-  const registration = { id, fingerprint, server };
-  const how = `toolgate credential set ${id}, or PUT /api/v1/credentials/${id.replace(':', '/')}`;
-  return {
-    names,
-    how,
-    holders: () => personal.holders(registration),
-    signature: (subject) => {
-      const signature = personal.signature(registration, subject);
-      if (signature !== undefined) return signature;
-      const missing = personal.missing(registration, subject).join(', ');
-      throw new CredentialsMissingError(`${subject} has yet to give ${missing}: ${how}`);
-    },
-    // References first: what a person gives is no reference.
-    depsOf: (subject) => ({
-      ...deps,
-      launch: { ...launch, resolve: (text) => personal.fill(registration, subject, launch.resolve(text)) },
-    }),
   };
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { PROGRAM, ROOT } from '../support/gateway.ts';
+import { judgeAccess, measureAccess } from './access.ts';
 import type { Cell, Failure, Measured } from './generator.ts';
 import type { Path } from './path.ts';
 import { startPaths } from './paths.ts';
@@ -62,7 +63,10 @@ async function bench(plan: Plan, json: boolean): Promise<void> {
     const generator = fork(join(import.meta.dirname, 'generator.ts'));
     closing.push(() => generator.kill());
     const rows = await measureAll(generator, paths, plan);
-    const verdicts = judge(rows, { readyMs: gatewayReadyMs, idleRssMb: Math.max(...idle) });
+    const verdicts = [
+      ...judge(rows, { readyMs: gatewayReadyMs, idleRssMb: Math.max(...idle) }),
+      judgeAccess(await measureAccess()),
+    ];
     if (json) {
       console.log(JSON.stringify({ machine, rows, verdicts }, undefined, 2));
       return;

@@ -169,7 +169,6 @@ describe('a group’s managers', () => {
       ['GET', '/config'],
       ['PUT', '/config'],
       ['GET', '/activity'],
-      ['GET', '/tokens'],
       ['POST', '/servers/test'],
       ['POST', '/pins/accept'],
     ] as const)

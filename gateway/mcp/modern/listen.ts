@@ -53,7 +53,7 @@ const MAX_OPEN = 1_024;
 const MAX_OPEN_EACH = 16;
 const MAX_RESOURCES = 256;
 /** How soon the stream of a caller ends whose token has ceased to hold. */
-const SWEEP_MS = 5_000;
+const SWEEP_MS = 1_000;
 const UPDATED = 'notifications/resources/updated';
 
 /** What can be asked for: the filter's key, the capability it needs, its list and its notification. */
