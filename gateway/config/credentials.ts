@@ -5,10 +5,11 @@ const SECRET_NAME =
   /token|secret|passw|passphrase|pwd|credential|cookie|session|signature|auth(?!or)|api_?key|(?:^|[_-])(?:key|pat|dsn)$/i;
 /** How well-known credentials look, and an address with a password in it. */
 const SECRET_VALUE =
-  /\b(?:gh[pousr]_|github_pat_|glpat-|sk-|xox[abeprs]-|hf_|tg_pat_|AKIA|AIza|eyJ)[\w.-]{12,}|:\/\/[^/\s:@]*:[^/\s@]+@/;
+  /\b(?:gh[pousr]_|github_pat_|glpat-|sk-|xox[abeprs]-|hf_|tg_[pv]at_|AKIA|AIza|eyJ)[\w.-]{12,}|:\/\/[^/\s:@]*:[^/\s@]+@/;
 /** "Bearer xyz" keeps its scheme: only the credential moves. */
 const SCHEME = /^(?:Bearer|Basic|Token) /i;
-const REFERENCES = /\$\{[^}]*\}/g;
+/** What stands for a value that is elsewhere: references and placeholders. */
+const REFERENCES = /\$\{[^}]*\}|\{\{\w+\}\}/g;
 
 /** Where a server's definition holds a credential that is written out. */
 export interface WrittenCredential {

@@ -24,6 +24,7 @@ export function registryView(
   gatewayVersion: string,
 ): RegistryView {
   const servers = catalog.servers(principal);
+  const administers = decide(principal, { action: 'manage' }).effect === 'allow';
   const prefixes = aggregatePrefixes(catalog.entries());
   const groups = config.groups
     .filter(({ name }) => decide(principal, { action: 'enter', group: name }).effect === 'allow')
@@ -36,7 +37,7 @@ export function registryView(
         .map((entry) =>
           serverView(
             // What is wrong with a tool, or waits for review, is told to those who may know of it.
-            principal.administrator
+            administers
               ? { ...entry, warnings: [...entry.warnings, ...(entry.status.warnings ?? [])] }
               : { ...entry, warnings: [], pins: undefined },
             catalog.tools(principal, entry),
