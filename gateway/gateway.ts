@@ -17,8 +17,10 @@ import { createModelRoutes } from './http/models.ts';
 import { createPersonalCredentials } from './credentials/personal.ts';
 import type { SecretVault } from './credentials/vault.ts';
 import { createPerimeter } from './http/perimeter.ts';
+import { createProtectedResource } from './http/protected-resource.ts';
 import { createRegistryApi } from './http/registry-api.ts';
 import { createHttpServer } from './http/server.ts';
+import { createExternalIdentity } from './identity/external.ts';
 import { createIdentity } from './identity/identity.ts';
 import type { Sharing } from './identity/sharing.ts';
 import { createTokens } from './identity/tokens.ts';
@@ -63,6 +65,7 @@ import type {
   ConfigText,
 } from './storage/contracts.ts';
 import type { Log } from './telemetry/log.ts';
+import { createFetchJson } from './upstream/fetch-json.ts';
 import { createDispatchers } from './upstream/dispatcher.ts';
 import { describeError } from './upstream/errors.ts';
 import { readLoginPath } from './upstream/login-path.ts';
@@ -151,7 +154,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
     log,
   });
   const catalog = createCatalog({ config: () => config, upstreams, pins, decide, resolve });
+  const external = createExternalIdentity({
+    issuers: config.subjects.oidc,
+    fetchJson: createFetchJson(dispatchers),
+    now,
+    onRefused: (issuer, reason) => log.info({ issuer, reason }, 'a token of an issuer was refused'),
+  });
+  const issuers = (): string[] => config.subjects.oidc.map(({ issuer }) => issuer);
   const identity = createIdentity({
+    external,
     store: deps.configStore,
     key: deps.tokenKey,
     ownerToken: deps.ownerToken,
@@ -195,7 +206,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
 
   const port = (): number => (http.address() as AddressInfo | null)?.port ?? 0;
-  const perimeter = createPerimeter(identity, port);
+  const perimeter = createPerimeter(identity, port, issuers);
   const search = createSearch(catalog);
   const views = withDiscovery(createViews(catalog), search);
   const connections = createSessionConnections({ upstreams, catalog, now });
@@ -246,6 +257,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     config = next;
     judge = nextJudge;
     configured = nextModels;
+    external.apply(next.subjects.oidc);
     upstreams.apply(next);
     pins.forget(gone).catch((error: unknown) => log.error({ err: error }, 'pins could not be forgotten'));
   };
@@ -301,6 +313,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       { prefix: '/api/llm/', handle: modelRoutes.handle },
       { prefix: '/v1/', handle: modelRoutes.handle },
     ],
+    protectedResource: createProtectedResource(issuers),
     registryApi: createRegistryApi({ perimeter, catalog, config: () => config, now }),
     console: createConsole(deps.consoleFolder),
     admin,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { timeoutSchema } from './units.ts';
 
 /** What follows the kind in a subject: an e-mail address fits, and nothing that reads as another subject. */
 const ID = '[^\\s:*?@][^\\s:*?]{0,127}';
@@ -50,10 +51,16 @@ const serviceAccountSchema = z.strictObject({ name: nameSchema, team: nameSchema
 /** An OpenID provider whose JSON Web Tokens are taken from callers. */
 const oidcSchema = z.strictObject({
   issuer: z.url({ protocol: /^https?$/, message: 'must be an http or https address' }),
-  audience: z.string().min(1),
+  /** Whom the token must be for; one of them. */
+  audience: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+  /** Names of claims; `a.b` is a claim in a claim. */
   claims: z
     .strictObject({ user: z.string().min(1).default('sub'), teams: z.string().min(1).optional() })
     .prefault({}),
+  /** How far the issuer's clock may be off; at most 5m. */
+  clockSkew: timeoutSchema.refine((skew) => skew <= 300_000, 'must be at most 5m').default(30_000),
+  /** Consent to reach the issuer on a loopback, private or link-local address. */
+  allowPrivateAddress: z.boolean().default(false),
 });
 
 /**
@@ -85,6 +92,11 @@ export function subjectIssues(subjects: SubjectsConfig): { path: (string | numbe
     if (team === undefined || teams.includes(team)) return;
     const message = `there is no team "${team}"; teams: ${teams.join(', ') || 'none'}`;
     issues.push({ path: ['subjects', 'serviceAccounts', index, 'team'], message });
+  });
+  const issuers = subjects.oidc.map(({ issuer }) => issuer);
+  issuers.forEach((issuer, index) => {
+    if (issuers.indexOf(issuer) !== index)
+      issues.push({ path: ['subjects', 'oidc', index, 'issuer'], message: `${issuer} is configured twice` });
   });
   return issues;
 }

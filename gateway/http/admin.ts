@@ -78,7 +78,7 @@ export function createAdminApp(deps: AdminDeps): Express {
   const guarded =
     (handler: Handler, requestOf?: (req: Request) => AccessRequest) =>
     async (req: Request, res: Response): Promise<void> => {
-      const principal = deps.perimeter.identify(req, res);
+      const principal = await deps.perimeter.identify(req, res);
       if (!principal) return;
       if (requestOf !== undefined) {
         const decision = deps.decide(principal, requestOf(req));

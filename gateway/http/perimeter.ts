@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Identity } from '../identity/identity.ts';
 import type { Principal } from '../identity/principal.ts';
+import { challenge } from './protected-resource.ts';
 import { createFailures } from './failures.ts';
 import { sendProblem } from './respond.ts';
 
@@ -12,7 +13,7 @@ export interface Perimeter {
   /** False when the request was refused and answered. */
   admit(req: IncomingMessage, res: ServerResponse): boolean;
   /** The caller; undefined when the request was refused and answered: 401, or 429 after many wrong tokens. */
-  identify(req: IncomingMessage, res: ServerResponse): Principal | undefined;
+  identify(req: IncomingMessage, res: ServerResponse): Principal | undefined | Promise<Principal | undefined>;
   close(): void;
 }
 
@@ -22,7 +23,12 @@ const SWEEP_MS = 2_000;
 /** The desktop editor's own window, which reads registries: no web page can have this origin. */
 const EDITOR = 'vscode-file://vscode-app';
 
-export function createPerimeter(identity: Identity, port: () => number): Perimeter {
+export function createPerimeter(
+  identity: Identity,
+  port: () => number,
+  /** Whose tokens are taken beside the gateway's own. */
+  issuers: () => readonly string[],
+): Perimeter {
   const answering = new Map<ServerResponse, Principal>();
   let leaving: readonly ServerResponse[] = [];
   const sweep = setInterval(() => {
@@ -31,12 +37,47 @@ export function createPerimeter(identity: Identity, port: () => number): Perimet
     leaving = [...answering].flatMap(([res, principal]) => (identity.holds(principal) ? [] : [res]));
   }, SWEEP_MS).unref();
   const failures = createFailures(() => performance.now());
+  const refuse = (
+    req: IncomingMessage,
+    res: ServerResponse,
+    token: string | undefined,
+    others: readonly string[] = [],
+  ): void => {
+    // Whoever has a right token is never kept waiting for those who have a wrong one.
+    const wait = token === undefined ? 0 : failures.add(req.socket.remoteAddress ?? '');
+    if (wait > 0) {
+      const detail = `too many wrong tokens from this address; try again in ${wait} s`;
+      const headers = { 'retry-after': String(wait), connection: 'close' };
+      sendProblem(res, 429, detail, { rule: 'wrong-tokens' }, headers);
+      return;
+    }
+    const headers = { 'www-authenticate': challenge(req, issuers(), token !== undefined) };
+    sendProblem(res, 401, unauthenticated(token, others), {}, headers);
+  };
+  const admitted = (
+    req: IncomingMessage,
+    res: ServerResponse,
+    principal: Principal | undefined,
+    token: string,
+  ): Principal | undefined => {
+    if (principal === undefined) {
+      refuse(req, res, token);
+      return undefined;
+    }
+    if (!answering.has(res)) res.once('close', () => answering.delete(res));
+    answering.set(res, principal);
+    return principal;
+  };
   // The port is known once the gateway listens, which is before the first request.
   let allowed: readonly string[] | undefined;
   return {
     admit: (req, res) => {
       const hosts = (allowed ??= ['127.0.0.1', 'localhost', '[::1]'].map((name) => `${name}:${port()}`));
       const { host, origin } = req.headers;
+      if (hostsIn(req.rawHeaders) > 1) {
+        sendProblem(res, 400, 'send one Host header', { rule: 'host' });
+        return false;
+      }
       if (host === undefined || !hosts.includes(host)) {
         sendProblem(res, 403, `this gateway is not served as "${host ?? ''}"; use ${hosts[0]}`, {
           rule: 'host',
@@ -58,36 +99,23 @@ export function createPerimeter(identity: Identity, port: () => number): Perimet
         return undefined;
       }
       const [token, ...others] = new Set(credentials(req));
-      const principal = token === undefined || others.length > 0 ? undefined : identity.authenticate(token);
-      if (principal) {
-        if (!answering.has(res)) res.once('close', () => answering.delete(res));
-        answering.set(res, principal);
-        return principal;
-      }
-      // Whoever has a right token is never kept waiting for those who have a wrong one.
-      const wait = token === undefined ? 0 : failures.add(req.socket.remoteAddress ?? '');
-      if (wait > 0) {
-        const detail = `too many wrong tokens from this address; try again in ${wait} s`;
-        sendProblem(
-          res,
-          429,
-          detail,
-          { rule: 'wrong-tokens' },
-          { 'retry-after': String(wait), connection: 'close' },
-        );
+      if (token === undefined || others.length > 0) {
+        refuse(req, res, token, others);
         return undefined;
       }
-      sendProblem(
-        res,
-        401,
-        unauthenticated(token, others),
-        {},
-        { 'www-authenticate': 'Bearer realm="toolgate"' },
-      );
-      return undefined;
+      const found = identity.authenticate(token) ?? identity.authenticateExternal(token);
+      if (!(found instanceof Promise)) return admitted(req, res, found, token);
+      return found.then((principal) => admitted(req, res, principal, token));
     },
     close: () => clearInterval(sweep),
   };
+}
+
+/** Node takes the first of several; a program in between could take another. */
+function hostsIn(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === 'host') count++;
+  return count;
 }
 
 const TOKEN_IN_ADDRESS = /tg_[pv]at_/;

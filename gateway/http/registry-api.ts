@@ -34,9 +34,9 @@ const querySchema = z.object({
  */
 export function createRegistryApi(
   deps: RegistryApiDeps,
-): (req: IncomingMessage, res: ServerResponse, path: string) => boolean {
+): (req: IncomingMessage, res: ServerResponse, path: string) => Promise<boolean> {
   const since = new Date(deps.now()).toISOString();
-  return (req, res, path) => {
+  return async (req, res, path) => {
     if (!path.startsWith('/v0.1/')) return false;
     const { registry } = deps.config();
     if (req.method === 'OPTIONS') {
@@ -52,7 +52,7 @@ export function createRegistryApi(
       answer(res, 405, { error: 'this registry is read-only' });
       return true;
     }
-    const entries = visible(deps, req, res, registry.public);
+    const entries = await visible(deps, req, res, registry.public);
     if (entries === undefined) return true;
     const origin = `http://${req.headers.host ?? ''}`;
     const offered = entries
@@ -70,12 +70,12 @@ export function createRegistryApi(
   };
 }
 
-function visible(
+async function visible(
   { perimeter, catalog, config }: RegistryApiDeps,
   req: IncomingMessage,
   res: ServerResponse,
   isPublic: boolean,
-): readonly ServerEntry[] | undefined {
+): Promise<readonly ServerEntry[] | undefined> {
   if (isPublic && req.headers.authorization === undefined) {
     const open = config().groups.filter(({ access }) => access.use.includes('everyone'));
     return catalog.entries().filter(({ group, config: server }) => {
@@ -83,7 +83,7 @@ function visible(
       return !narrowed && open.some(({ name }) => name === group);
     });
   }
-  const principal = perimeter.identify(req, res);
+  const principal = await perimeter.identify(req, res);
   return principal && catalog.servers(principal);
 }
 

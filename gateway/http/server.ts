@@ -26,7 +26,9 @@ export interface ServerDeps {
   /** Answers a challenge of another window's gateway; only an embedded gateway does. */
   readonly sharing?: ((nonce: string) => SharingAnswer) | undefined;
   /** `/v0.1`, which may be read without a token; false when the path is not its own. */
-  readonly registryApi: (req: IncomingMessage, res: ServerResponse, path: string) => boolean;
+  readonly registryApi: (req: IncomingMessage, res: ServerResponse, path: string) => Promise<boolean>;
+  /** Who gives tokens for the MCP addresses; read without one. */
+  readonly protectedResource: (req: IncomingMessage, res: ServerResponse, path: string) => boolean;
   readonly console: (req: IncomingMessage, res: ServerResponse, path: string) => Promise<boolean>;
   /** The control plane; takes what is left. */
   readonly admin: RequestListener;
@@ -67,10 +69,12 @@ async function route(deps: ServerDeps, req: IncomingMessage, res: ServerResponse
     else sendProblem(res, 400, 'nonce must be 32 hex digits', { field: 'nonce' });
     return;
   }
-  if (deps.registryApi(req, res, path)) return;
+  if (deps.protectedResource(req, res, path)) return;
+  if (path.startsWith('/v0.1/') && (await deps.registryApi(req, res, path))) return;
   for (const { prefix, handle } of deps.dataPlane) {
     if (!path.startsWith(prefix)) continue;
-    const principal = deps.perimeter.identify(req, res);
+    const identified = deps.perimeter.identify(req, res);
+    const principal = identified instanceof Promise ? await identified : identified;
     if (!principal) return;
     if (await handle(req, res, principal, path)) return;
   }

@@ -3,12 +3,15 @@ import { isDeepStrictEqual } from 'node:util';
 import { isToken } from '../contract/token.ts';
 import type { ConfigStore, TokenRecord } from '../storage/contracts.ts';
 import { WHOLE_SCOPE, type Principal } from './principal.ts';
+import { isJwt, type ExternalIdentity } from './external.ts';
 import { hashToken } from './tokens.ts';
 
 /** Who is calling. Everything here answers from memory. */
 export interface Identity {
-  /** The principal of a bearer token; undefined when the token is unknown, expired, revoked or malformed. */
+  /** The principal of a gateway token; undefined when it is unknown, expired, revoked or malformed. */
   authenticate(token: string): Principal | undefined;
+  /** The principal of another issuer's token; undefined when it is none, or no issuer is trusted. May take time. */
+  authenticateExternal(token: string): Principal | undefined | Promise<Principal | undefined>;
   /** True while the token that made this principal still holds, as it was: long runs and open streams ask again. */
   holds(principal: Principal): boolean;
   close(): void;
@@ -26,6 +29,7 @@ export function createIdentity(deps: {
   readonly store: ConfigStore;
   readonly key: Buffer;
   readonly ownerToken?: string | undefined;
+  readonly external?: ExternalIdentity;
   readonly now: () => number;
 }): Identity {
   const { store, now } = deps;
@@ -51,10 +55,12 @@ export function createIdentity(deps: {
       const known = tokens.byHash.get(hash);
       return known !== undefined && known.expires > now() ? known.principal : undefined;
     },
+    authenticateExternal: (text) => (isJwt(text) ? deps.external?.authenticate(text) : undefined),
     holds: (principal) => {
       if (principal === owner) return true;
       const expires = tokens.byPrincipal.get(principal);
-      return expires !== undefined && expires > now();
+      if (expires !== undefined) return expires > now();
+      return deps.external?.holds(principal) === true;
     },
     close: stop,
   };

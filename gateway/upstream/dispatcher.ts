@@ -55,9 +55,13 @@ const guardedLookup: LookupFunction = (hostname, options, callback) => {
 /** All of IPv6 that is assigned for global use (IANA); the rest holds IPv4 addresses in other clothes. */
 const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
 
+/** Of the public range, and yet the machine's own platform: Azure's, which gives out credentials. */
+const PLATFORM: readonly string[] = ['168.63.129.16'];
+
 function isPublic(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
+  if (PLATFORM.includes(parsed.toString())) return false;
   return parsed.range() === 'unicast' && (!(parsed instanceof ipaddr.IPv6) || parsed.match(GLOBAL_IPV6));
 }
 

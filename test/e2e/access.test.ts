@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toolgate } from '../support/cli.ts';
 import { CALCULATOR, configOf, EVERYTHING } from '../support/configs.ts';
@@ -213,6 +214,22 @@ describe('the perimeter', () => {
     expect(await get({ origin: 'https://evil.example.com' })).toBe(403);
     expect(await get({ origin: 'null' })).toBe(403);
     expect(await get({ origin: gateway.address })).toBe(200);
+  });
+
+  it('refuses a request with two hosts, of which others could take the second', async () => {
+    const { port, host } = new URL(gateway.address);
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(port), '127.0.0.1', () => {
+        socket.end(
+          `GET /healthz HTTP/1.1\r\nHost: ${host}\r\nhost: evil.example.com\r\nConnection: close\r\n\r\n`,
+        );
+      });
+      let text = '';
+      socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
   });
 
   it('refuses a body over the limit with 413', async () => {

@@ -59,6 +59,7 @@ describe('without consent', () => {
     ['private, class A', 'http://10.0.0.1:PORT/'],
     ['private, class B', 'http://172.16.0.1:PORT/'],
     ['private, class C', 'http://192.168.1.1:PORT/'],
+    ['a cloud’s platform, at a public address', 'http://168.63.129.16/'],
     ['link-local: a cloud’s metadata', 'http://169.254.169.254/latest/meta-data/'],
     ['IPv6 link-local', 'http://[fe80::1]:PORT/'],
     ['IPv6 site-local', 'http://[fec0::1]:PORT/'],
