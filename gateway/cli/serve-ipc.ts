@@ -87,7 +87,7 @@ async function runOrShare(
     const found = await find();
     if (typeof found === 'object') {
       onShared(found);
-      await untilGone(find, stopping.signal);
+      await untilGone(found, find, stopping.signal);
       deadline = Date.now() + HANDOVER_MS;
       taken = undefined;
     } else if (found === 'other-start') {

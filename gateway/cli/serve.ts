@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newToken } from '../contract/token.ts';
 import type { Catalog } from '../registry/catalog.ts';
@@ -59,6 +59,8 @@ export function stopped(): Promise<void> {
 async function handOver(token: string, folder: string): Promise<string> {
   if (process.stdout.isTTY) return `  Your administrator token, shown this once:\n  ${token}\n\n`;
   const file = join(folder, 'administrator.token');
+  // One that was left behind would keep its own mode.
+  await rm(file, { force: true });
   await writeFile(file, `${token}\n`, { mode: 0o600, flag: 'wx' });
   return `  Your administrator token is in ${file}. Take it from there, then delete the file.\n\n`;
 }

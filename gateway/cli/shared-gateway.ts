@@ -42,12 +42,18 @@ export async function findShared(sharing: Sharing, host: string, port: number): 
   }
 }
 
-/** Resolves when `find` does not find the gateway any more, or when the signal aborts. */
-export async function untilGone(find: () => Promise<Found>, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves when `find` does not find the gateway any more, or finds another in its place, or when the signal aborts.
+ */
+export async function untilGone(
+  { pid }: SharedGateway,
+  find: () => Promise<Found>,
+  signal: AbortSignal,
+): Promise<void> {
   for (let missed = 0; missed < MISSES && !signal.aborted;) {
     await sleep(WATCH_EVERY_MS, undefined, { signal }).catch(() => undefined);
     const found = await find();
-    if (found === 'other-start') return;
+    if (found === 'other-start' || (found !== undefined && found.pid !== pid)) return;
     missed = found === undefined ? missed + 1 : 0;
   }
 }
