@@ -204,3 +204,16 @@ it('does not run the login shell headless, unless it is told to', async () => {
   });
   await expect.poll(states(told), { timeout: 20_000 }).toBe('ready');
 });
+
+it('tells why a server failed, also while the login shell hangs', async () => {
+  const env = await homeWith('node-of-the-shell');
+  await writeFile(join(String(env['HOME']), '.profile'), "trap '' TERM; sleep 60\n");
+  const config = configOf({ common: ['{ name: missing, command: no-such-program-anywhere }'] });
+  const gateway = await startGateway({ config, env: env as Record<string, string>, args: ['--login-path'] });
+  onTestFinished(async () => {
+    await gateway.stop();
+  });
+  await expect.poll(states(gateway, 'missing'), { timeout: 20_000 }).toBe('failed');
+  const missing = await server(gateway, 'missing');
+  expect(missing.lastError).toContain('"no-such-program-anywhere" was not found on the PATH');
+});
