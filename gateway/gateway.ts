@@ -15,6 +15,7 @@ import { createModernMcp } from './http/mcp-modern.ts';
 import { createMcpRoutes } from './http/mcp.ts';
 import { createModelRoutes } from './http/models.ts';
 import { createPersonalCredentials } from './credentials/personal.ts';
+import { createRedactor } from './credentials/redactor.ts';
 import type { SecretVault } from './credentials/vault.ts';
 import { createPerimeter } from './http/perimeter.ts';
 import { createProtectedResource } from './http/protected-resource.ts';
@@ -122,7 +123,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { log, now, activity, version } = deps;
   let config = deps.config;
   let judge = createDecide(config);
-  const resolve = (text: string): string => resolveReferences(text, deps.references);
+  const redactor = createRedactor();
+  const references = redactor.watch(deps.references);
+  const resolve = (text: string): string => resolveReferences(text, references);
 
   const decide: Decide = (principal, request) => judge(principal, request);
   const dispatchers = createDispatchers();
@@ -140,7 +143,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     onQuarantined: (server, names) =>
       log.warn({ server, names }, 'new or changed definitions are hidden until somebody accepts them'),
   });
-  const personal = createPersonalCredentials(deps.vault);
+  const personal = createPersonalCredentials(deps.vault, (value, name) =>
+    redactor.add(value, `credential ${name}`),
+  );
   const upstreams = createUpstreams({
     config,
     launch,
@@ -151,6 +156,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     pins,
     managed: deps.managed,
     personal,
+    redact: redactor.redact,
     log,
   });
   const catalog = createCatalog({ config: () => config, upstreams, pins, decide, resolve });
@@ -298,7 +304,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     home: homedir(),
     env: deps.env,
     configuration,
-    tryServer: createTrials(upstreams, deps.references, consents),
+    tryServer: createTrials(upstreams, deps.references, consents, redactor),
     exportBundle: () => deps.exportBundle(configuration.current()),
     onError: (error) => log.error({ err: error }, 'a control-plane request failed'),
   });

@@ -27,7 +27,11 @@ export interface PersonalCredentials {
   remove(registration: Registration, subject: string): Promise<boolean>;
 }
 
-export function createPersonalCredentials(vault: SecretVault): PersonalCredentials {
+/** `onUsed` is told each value that goes into a connection. */
+export function createPersonalCredentials(
+  vault: SecretVault,
+  onUsed: (value: string, name: string) => void = () => undefined,
+): PersonalCredentials {
   const valueOf = (registration: Registration, subject: string, name: string): string | undefined =>
     vault.get(keyOf(registration, subject, name));
   const missing = (registration: Registration, subject: string): string[] =>
@@ -38,6 +42,7 @@ export function createPersonalCredentials(vault: SecretVault): PersonalCredentia
       fillPlaceholders(text, (name) => {
         const value = valueOf(registration, subject, name);
         if (value === undefined) throw new Error(`${subject} has not given ${name} for ${registration.id}`);
+        onUsed(value, name);
         return value;
       }),
     signature: (registration, subject) => {

@@ -3,6 +3,7 @@ import { parseConfig } from '../config/load.ts';
 import { resolveReferences, type ReferenceSource } from '../config/references.ts';
 import type { ServerConfig } from '../config/schema.ts';
 import type { TestedServer } from '../contract/config.ts';
+import type { Redactor } from '../credentials/redactor.ts';
 import { describeError } from '../upstream/errors.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { ChangeError, consentTo } from './configuration.ts';
@@ -32,6 +33,7 @@ export function createTrials(
   upstreams: Upstreams,
   references: ReferenceSource,
   consents: Consents,
+  redactor: Pick<Redactor, 'watch'>,
 ): (trial: Trial, signal: AbortSignal) => Promise<TestedServer> {
   let running = 0;
   return async (trial, signal) => {
@@ -42,7 +44,7 @@ export function createTrials(
     running++;
     try {
       await consentTo(launch === undefined ? [] : [launch], trial, consents);
-      return await tryOut(upstreams, server, resolverWith(references, trial.secrets), signal);
+      return await tryOut(upstreams, server, resolverWith(references, trial.secrets, redactor), signal);
     } finally {
       running--;
     }
@@ -101,8 +103,10 @@ function parseServer(written: Trial['server']): ServerConfig {
 function resolverWith(
   references: ReferenceSource,
   secrets: Readonly<Record<string, string>>,
+  redactor: Pick<Redactor, 'watch'>,
 ): (text: string) => string {
-  const source: ReferenceSource = (kind, name) =>
-    kind === 'secret' && Object.hasOwn(secrets, name) ? secrets[name] : references(kind, name);
+  const source = redactor.watch((kind, name) =>
+    kind === 'secret' && Object.hasOwn(secrets, name) ? secrets[name] : references(kind, name),
+  );
   return (text) => resolveReferences(text, source);
 }

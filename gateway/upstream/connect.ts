@@ -8,6 +8,7 @@ import { connectOpenapi } from './openapi/connect.ts';
 import { isAddress } from './openapi/document.ts';
 import { connectOwnedHttp, type Connect } from './owned-http.ts';
 import type { Reaper } from './reaper.ts';
+import { redacted, redactErrors, redactEvents, type Redact } from './redacted.ts';
 import { connectSse } from './sse.ts';
 import { connectStdio } from './stdio.ts';
 import { connectHttp, type HttpDeps } from './streamable-http.ts';
@@ -18,6 +19,8 @@ export interface ConnectDeps {
   readonly dispatchers: Dispatchers;
   readonly reaper: Reaper;
   readonly gatewayVersion: string;
+  /** Takes known secrets out of what a server prints and answers as an error. */
+  readonly redact: Redact;
 }
 
 /** One attempt to connect. */
@@ -28,8 +31,44 @@ export interface Attempt {
   readonly signal: AbortSignal;
 }
 
-/** Connects to a server in the way it is registered, running its process where it is ours. */
-export async function connectServer(
+/**
+ * Connects to a server in the way it is registered, running its process where it is ours. What it says of itself
+ * holds no secret that it was given: neither its standard error, nor its end, nor its errors.
+ */
+export function connectServer(
+  server: ServerConfig,
+  deps: ConnectDeps,
+  attempt: Attempt,
+): Promise<Connection> {
+  return withoutSecrets(deps.redact, attempt, (cleaned) => connectAsRegistered(server, deps, cleaned));
+}
+
+/** A further session of a server at `url`, whose process, if it is ours, runs already. As `connectServer`. */
+export function connectSession(
+  server: ServerConfig,
+  url: string,
+  deps: ConnectDeps,
+  attempt: Attempt,
+): Promise<Connection> {
+  return withoutSecrets(deps.redact, attempt, (cleaned) =>
+    overHttp(server)(httpDeps(server, url, deps, cleaned)),
+  );
+}
+
+async function withoutSecrets(
+  redact: Redact,
+  attempt: Attempt,
+  connect: (attempt: Attempt) => Promise<Connection>,
+): Promise<Connection> {
+  try {
+    const connection = await connect({ ...attempt, events: redactEvents(attempt.events, redact) });
+    return redactErrors(connection, redact);
+  } catch (error) {
+    throw redacted(error, redact);
+  }
+}
+
+async function connectAsRegistered(
   server: ServerConfig,
   deps: ConnectDeps,
   attempt: Attempt,
@@ -48,16 +87,6 @@ export async function connectServer(
         launch: await prepareLaunch(server, launch),
         connect: overHttp(server),
       });
-}
-
-/** A further session of a server at `url`, whose process, if it is ours, runs already. */
-export function connectSession(
-  server: ServerConfig,
-  url: string,
-  deps: ConnectDeps,
-  attempt: Attempt,
-): Promise<Connection> {
-  return overHttp(server)(httpDeps(server, url, deps, attempt));
 }
 
 function overHttp({ transport }: ServerConfig): Connect {

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -158,4 +160,80 @@ models:
     );
     if (place !== 'output') expect(text.includes(gateway.token), place).toBe(false);
   }
+});
+
+/** Refuses with the header it was asked with, as it is and in Base64. */
+async function echoingServer(): Promise<{ url: string; asked: () => number }> {
+  let asked = 0;
+  const http = createServer((req, res) => {
+    asked++;
+    const key = String(req.headers['x-key']);
+    const message = `no access with ${key} (${Buffer.from(key).toString('base64')})`;
+    res.writeHead(401, { 'content-type': 'application/json' });
+    res.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32001, message, data: { key } } }));
+  });
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void http.close());
+  return { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`, asked: () => asked };
+}
+
+it('a server that repeats the secrets it was given is not passed on: standard error, refusals, errors of calls', async () => {
+  const canary = (name: string): string => `canary-${name}-51be0d`;
+  const echoing = await echoingServer();
+  const folder = await mkdtemp(join(tmpdir(), 'toolgate-echo-'));
+  await writeFile(join(folder, 'key.txt'), `${canary('file')}\n`);
+  const says = 'console.error(process.argv[1], process.env.A, process.env.B); process.exit(3)';
+  const gateway = await startGateway({
+    config: `version: 1
+groups:
+  - name: g
+    servers:
+      - { name: shared, url: "${echoing.url}", allowPrivateAddress: true, auth: { type: header, headers: { x-key: "\${secret:key}" } } }
+      - { name: own, url: "${echoing.url}", allowPrivateAddress: true, auth: { type: header, perUser: true, headers: { x-key: "{{KEY}}" } } }
+      - name: talkative
+        command: node
+        args: ["-e", "${says}", "\${file:${join(folder, 'key.txt')}}"]
+        env: { A: "\${secret:stdio}", B: "\${env:TALKATIVE}" }
+`,
+    env: { TALKATIVE: canary('env') },
+    args: ['--log-level', 'trace'],
+  });
+  onTestFinished(() => gateway.stop().then(() => undefined));
+  const answers: string[] = [];
+  const ask = async (method: string, path: string, body?: unknown): Promise<string> => {
+    const { text } = await api(gateway, method, path, body);
+    answers.push(text);
+    return text;
+  };
+  for (const name of ['key', 'stdio']) await ask('PUT', `/secrets/${name}`, { value: canary(name) });
+  await ask('PUT', '/credentials/g/own', { values: { KEY: canary('person') } });
+  const called = (name: string): Promise<string> =>
+    ask('POST', '/calls', { server: `g:${name}`, tool: 'x', arguments: {} });
+  await expect
+    .poll(() => called('shared'), { timeout: 10_000 })
+    .toContain('no access with [secret key] ([secret key])');
+  await expect.poll(() => called('own'), { timeout: 10_000 }).toContain('no access with [credential KEY]');
+  await expect
+    .poll(() => ask('GET', '/registry'), { timeout: 10_000 })
+    .toContain('[file ' + join(folder, 'key.txt') + '] [secret stdio] [env TALKATIVE]');
+  const tested = await ask('POST', '/servers/test', {
+    server: {
+      name: 'tried',
+      url: echoing.url,
+      allowPrivateAddress: true,
+      auth: { type: 'header', headers: { 'x-key': '${secret:tried}' } },
+    },
+    secrets: { tried: canary('tried') },
+  });
+  expect(tested).toContain('no access with [secret tried]');
+  await ask('GET', '/activity?limit=100');
+  expect(echoing.asked()).toBeGreaterThan(2);
+  for (const [place, text] of Object.entries({
+    answers: answers.join('\n'),
+    output: gateway.output(),
+    written: await contents(gateway.dataDir),
+  }))
+    expect(text.includes('canary-'), `${place}: ${/.{0,80}canary-\w+.{0,20}/.exec(text)?.[0] ?? ''}`).toBe(
+      false,
+    );
 });
