@@ -1,5 +1,3 @@
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { homedir } from 'node:os';
 import { createDecide, type Decide } from './access/decide.ts';
 import { createAgent } from './agent/agent.ts';
@@ -20,6 +18,9 @@ import type { SecretVault } from './credentials/vault.ts';
 import { createPerimeter } from './http/perimeter.ts';
 import { createProtectedResource } from './http/protected-resource.ts';
 import { createRegistryApi } from './http/registry-api.ts';
+import { createCertificate } from './http/certificate.ts';
+import { guardsOf } from './http/guards.ts';
+import { createOwnAddress } from './http/own-address.ts';
 import { createHttpServer } from './http/server.ts';
 import { createExternalIdentity } from './identity/external.ts';
 import { createIdentity } from './identity/identity.ts';
@@ -211,8 +212,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     now,
   });
 
-  const port = (): number => (http.address() as AddressInfo | null)?.port ?? 0;
-  const perimeter = createPerimeter(identity, port, issuers);
+  const port = (): number => http.port();
+  const address = createOwnAddress(config.listen, port);
+  const perimeter = createPerimeter(identity, address, issuers);
   const search = createSearch(catalog);
   const views = withDiscovery(createViews(catalog), search);
   const connections = createSessionConnections({ upstreams, catalog, now });
@@ -283,6 +285,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
   const admin = createAdminApp({
     perimeter,
+    address,
     decide,
     catalog,
     explain: createExplain({ catalog, decide, config: () => config, configStore: deps.configStore, now }),
@@ -309,8 +312,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
     onError: (error) => log.error({ err: error }, 'a control-plane request failed'),
   });
   const { sharing } = deps;
+  const { tls } = config.listen;
+  const certificate =
+    tls === undefined || tls === 'terminated-upstream' ? undefined : createCertificate(tls, deps.folder, log);
   const http = createHttpServer({
     perimeter,
+    certificate,
     sharing: sharing && ((nonce) => sharing.answer(nonce, port())),
     dataPlane: [
       { prefix: '/mcp', handle: mcp.handle },
@@ -319,8 +326,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
       { prefix: '/api/llm/', handle: modelRoutes.handle },
       { prefix: '/v1/', handle: modelRoutes.handle },
     ],
-    protectedResource: createProtectedResource(issuers),
-    registryApi: createRegistryApi({ perimeter, catalog, config: () => config, now }),
+    protectedResource: createProtectedResource(address, issuers),
+    registryApi: createRegistryApi({ perimeter, address, catalog, config: () => config, now }),
     console: createConsole(deps.consoleFolder),
     admin,
     log,
@@ -336,10 +343,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
   return {
     catalog,
     listen: async (wanted) => {
-      await listen(http, config.listen.host, wanted);
+      await http.listen(config.listen.host, wanted);
       upstreams.start();
       purge();
-      return `http://${config.listen.host === '::1' ? '[::1]' : config.listen.host}:${port()}`;
+      const guards = guardsOf(config, address).map(({ name, active, detail }) => [
+        name,
+        active ? `on: ${detail}` : detail,
+      ]);
+      log.info({ guards: Object.fromEntries(guards) as object }, 'guards');
+      return address.base();
     },
     close: async () => {
       clearInterval(purging);
@@ -350,8 +362,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
       agent.close();
       perimeter.close();
       http.close();
-      // What still streams is cut; what is only idle must not keep the process.
-      http.closeAllConnections();
       await upstreams.close();
       identity.close();
       reaper.close();
@@ -365,16 +375,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
 async function loadTokenizer(): Promise<CountTokens> {
   const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
   return countTokens;
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }
 
 /** A provider whose key does not resolve is kept, and refuses with the reason, so that the others work. */

@@ -5,7 +5,8 @@ import { createSharing } from '../identity/sharing.ts';
 import { createLog } from '../telemetry/log.ts';
 import { CliError } from './cli-error.ts';
 import { PortTakenError, runGateway, type Running } from './run.ts';
-import { loadConfig, type Program } from './setup.ts';
+import { isLoopback } from '../config/listen.ts';
+import { loadConfig, type LoadedConfig, type Program } from './setup.ts';
 import { findShared, untilGone, type Found, type SharedGateway } from './shared-gateway.ts';
 
 type Start = Extract<ParentMessage, { type: 'start' }>;
@@ -81,7 +82,7 @@ async function runOrShare(
   let deadline = Date.now() + HANDOVER_MS;
   let taken: PortTakenError | undefined;
   while (!stopping.signal.aborted) {
-    const loaded = loadConfig(configFile, basename(configFile));
+    const loaded = onThisMachine(loadConfig(configFile, basename(configFile)));
     const port = start.port ?? loaded.config.listen.port;
     const find = (): Promise<Found> => findShared(sharing, loaded.config.listen.host, port);
     const found = await find();
@@ -132,4 +133,11 @@ function startMessage(): Promise<Start> {
       resolve(parsed.data);
     });
   });
+}
+
+/** VS Code's own gateway serves this machine alone, also when the configuration is one of a team's server. */
+function onThisMachine(loaded: LoadedConfig): LoadedConfig {
+  const { host, port } = loaded.config.listen;
+  const listen = { host: isLoopback(host) ? host : '127.0.0.1', port, hosts: [], origins: [] };
+  return { ...loaded, config: { ...loaded.config, listen } };
 }

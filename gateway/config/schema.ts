@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { placeholdersIn } from './placeholders.ts';
 import { kindIssues } from './server-kind.ts';
+import { listenSchema } from './listen.ts';
 import { anyoneSchema, granteeSchema, subjectIssues, subjectsSchema } from './subjects.ts';
 import { effectSchema, matchSchema, renameCollisions, toolRuleSchema } from './tool-rules.ts';
 import { durationSchema, timeoutSchema } from './units.ts';
@@ -209,12 +210,7 @@ export const configSchema = z
     tenant: z
       .strictObject({ name: nameSchema, aliases: z.array(nameSchema).default([]) })
       .prefault({ name: 'toolgate' }),
-    listen: z
-      .strictObject({
-        host: z.enum(['127.0.0.1', '::1', 'localhost']).default('127.0.0.1'),
-        port: z.number().int().min(0).max(65535).default(8665),
-      })
-      .prefault({}),
+    listen: listenSchema.prefault({}),
     /** Relative to the configuration file's folder. */
     storage: z.strictObject({ data: z.string().min(1).default('./data') }).prefault({}),
     subjects: subjectsSchema.prefault({}),

@@ -29,6 +29,8 @@ import { readJson } from './body.ts';
 import { createConfigRoutes } from './config-admin.ts';
 import { createCredentialRoutes } from './credentials.ts';
 import { createImportFilesRoute, createImportRoute } from './import.ts';
+import { guardsOf } from './guards.ts';
+import type { OwnAddress } from './own-address.ts';
 import type { Perimeter } from './perimeter.ts';
 import { createPresetsRoute } from './presets.ts';
 import { createPinRoutes } from './pins.ts';
@@ -39,6 +41,7 @@ import { createTokenRoutes } from './tokens.ts';
 
 export interface AdminDeps {
   readonly perimeter: Perimeter;
+  readonly address: OwnAddress;
   readonly decide: Decide;
   readonly catalog: Catalog;
   readonly explain: Explain;
@@ -162,7 +165,11 @@ export function createAdminApp(deps: AdminDeps): Express {
   app.get('/api/v1/presets', administrator(createPresetsRoute(deps.dispatchers)));
   const machine = { platform: process.platform, home: deps.home, env: deps.env };
   app.get('/api/v1/import/files', administrator(createImportFilesRoute(machine)));
-  app.post('/api/v1/import', administrator(createImportRoute(deps.configuration, deps.home)));
+  app.get(
+    '/api/v1/guards',
+    administrator((_req, res) => void res.json({ guards: guardsOf(deps.config(), deps.address) })),
+  );
+  app.post('/api/v1/import', administrator(createImportRoute(deps.configuration, deps.home, deps.address)));
   app.use(createConfigRoutes({ ...deps, administrator, manager }));
   app.use('/api', (req, res) => sendProblem(res, 404, `there is no ${req.method} ${req.originalUrl}`));
   app.use(problems(deps.onError));

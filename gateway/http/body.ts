@@ -39,9 +39,39 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
 /** Reads a JSON body; rejects with a `BodyError` (413, or 400 when it is not JSON). */
 export async function readJson(req: IncomingMessage, limit: number): Promise<unknown> {
   const body = await readBody(req, limit);
+  return parseBody(body);
+}
+
+/** Deeper values would overflow the stack of whatever walks them, and no tool takes such. */
+const MAX_DEPTH = 128;
+
+/** A body as JSON. Throws a `BodyError` (400) when it is none, or nests deeper than 128 levels. */
+export function parseBody(body: Buffer): unknown {
+  if (deeperThan(body, MAX_DEPTH)) throw new BodyError(400, `the body nests deeper than ${MAX_DEPTH} levels`);
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
     throw new BodyError(400, 'the body is not JSON');
   }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+function deeperThan(body: Buffer, limit: number): boolean {
+  // Most bodies are too short to be.
+  if (body.length <= limit) return false;
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at] ?? 0;
+    if (quoted) {
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) quoted = false;
+    } else if (byte === QUOTE) quoted = true;
+    else if (byte === 0x5b || byte === 0x7b) {
+      if (++depth > limit) return true;
+    } else if (byte === 0x5d || byte === 0x7d) depth--;
+  }
+  return false;
 }

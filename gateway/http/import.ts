@@ -4,6 +4,7 @@ import { importFilesQuerySchema, importRequestSchema } from '../contract/import.
 import type { Configuration } from '../registry/configuration.ts';
 import { clientFiles, type Machine } from '../registry/import/places.ts';
 import { readProposal, secretsIn } from '../registry/import/proposal.ts';
+import type { OwnAddress } from './own-address.ts';
 import { readJson } from './body.ts';
 
 const BODY_LIMIT = 8 * 1024 * 1024;
@@ -12,6 +13,7 @@ const BODY_LIMIT = 8 * 1024 * 1024;
 export function createImportRoute(
   configuration: Configuration,
   home: string,
+  address: OwnAddress,
 ): (req: Request, res: Response) => Promise<void> {
   return async (req, res) => {
     const { text, group, ...context } = importRequestSchema.parse(await readJson(req, BODY_LIMIT));
@@ -23,7 +25,7 @@ export function createImportRoute(
         home,
         taken: servers.map(({ name }) => name),
         secretsInUse: secretsIn(current),
-        gateway: `http://${req.headers.host ?? ''}`,
+        gateway: address.originOf(req),
       }),
     );
   };

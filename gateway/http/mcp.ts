@@ -3,7 +3,7 @@ import type { Principal } from '../identity/principal.ts';
 import { CODES, readMessage, type Incoming, type Reply } from '../mcp/jsonrpc.ts';
 import { namesModern, speaksModern } from '../mcp/modern/request.ts';
 import type { Scope } from '../mcp/scope.ts';
-import { BodyError, readBody } from './body.ts';
+import { BodyError, parseBody, readBody } from './body.ts';
 import { rpcError, type HttpExchange, type Posted } from './mcp-exchange.ts';
 import type { LegacyMcp } from './mcp-legacy.ts';
 import type { ModernMcp } from './mcp-modern.ts';
@@ -68,7 +68,7 @@ export async function readPosted(
   const began = performance.now();
   try {
     const body = await readBody(req, BODY_LIMIT);
-    const message = readMessage(JSON.parse(body.toString('utf8')));
+    const message = readMessage(parseBody(body));
     if (message !== undefined) return { message, bytes: body.length, began };
     const words = 'the body is not one JSON-RPC 2.0 message; batches are not supported';
     rpcError(res, 400, null, CODES.invalidRequest, words);

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Identity } from '../identity/identity.ts';
 import type { Principal } from '../identity/principal.ts';
 import { challenge } from './protected-resource.ts';
+import type { OwnAddress } from './own-address.ts';
 import { createFailures } from './failures.ts';
 import { sendProblem } from './respond.ts';
 
@@ -25,7 +26,7 @@ const EDITOR = 'vscode-file://vscode-app';
 
 export function createPerimeter(
   identity: Identity,
-  port: () => number,
+  address: OwnAddress,
   /** Whose tokens are taken beside the gateway's own. */
   issuers: () => readonly string[],
 ): Perimeter {
@@ -51,7 +52,9 @@ export function createPerimeter(
       sendProblem(res, 429, detail, { rule: 'wrong-tokens' }, headers);
       return;
     }
-    const headers = { 'www-authenticate': challenge(req, issuers(), token !== undefined) };
+    const headers = {
+      'www-authenticate': challenge(address.originOf(req), req.url, issuers(), token !== undefined),
+    };
     sendProblem(res, 401, unauthenticated(token, others), {}, headers);
   };
   const admitted = (
@@ -68,23 +71,21 @@ export function createPerimeter(
     answering.set(res, principal);
     return principal;
   };
-  // The port is known once the gateway listens, which is before the first request.
-  let allowed: readonly string[] | undefined;
   return {
     admit: (req, res) => {
-      const hosts = (allowed ??= ['127.0.0.1', 'localhost', '[::1]'].map((name) => `${name}:${port()}`));
       const { host, origin } = req.headers;
       if (hostsIn(req.rawHeaders) > 1) {
         sendProblem(res, 400, 'send one Host header', { rule: 'host' });
         return false;
       }
-      if (host === undefined || !hosts.includes(host)) {
-        sendProblem(res, 403, `this gateway is not served as "${host ?? ''}"; use ${hosts[0]}`, {
+      if (host === undefined || !address.hosts().includes(host)) {
+        const detail = `this gateway is not served as "${host ?? ''}"; use ${address.base()} (listen.hosts adds names)`;
+        sendProblem(res, 403, detail, {
           rule: 'host',
         });
         return false;
       }
-      const own = origin === undefined || hosts.some((name) => origin === `http://${name}`);
+      const own = origin === undefined || address.origins().includes(origin);
       if (!own && !(origin === EDITOR && req.url?.startsWith('/v0.1/'))) {
         sendProblem(res, 403, 'requests of other web origins are refused', { rule: 'origin' });
         return false;

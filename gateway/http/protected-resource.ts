@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { OwnAddress } from './own-address.ts';
 import { sendJsonText } from './respond.ts';
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource';
@@ -10,6 +11,7 @@ const RESOURCE = /^(?:|\/(?:mcp|sse)(?:\/[\w.-]{1,60}){0,3})\/?$/;
  * used. False when the path is not its own, as when no issuer is configured.
  */
 export function createProtectedResource(
+  address: OwnAddress,
   issuers: () => readonly string[],
 ): (req: IncomingMessage, res: ServerResponse, path: string) => boolean {
   return (req, res, path) => {
@@ -17,7 +19,7 @@ export function createProtectedResource(
     const resource = path.slice(WELL_KNOWN.length);
     if (!RESOURCE.test(resource)) return false;
     const metadata = {
-      resource: originOf(req) + (resource === '' ? '/' : resource),
+      resource: address.originOf(req) + (resource === '' ? '/' : resource),
       authorization_servers: issuers(),
       bearer_methods_supported: ['header'],
       resource_name: 'Toolgate',
@@ -28,17 +30,17 @@ export function createProtectedResource(
 }
 
 /** What a 401 says to a client that can get a token from an issuer (RFC 9728, section 5.1). */
-export function challenge(req: IncomingMessage, issuers: readonly string[], wrongToken: boolean): string {
+export function challenge(
+  origin: string,
+  url: string | undefined,
+  issuers: readonly string[],
+  wrongToken: boolean,
+): string {
   const parts = ['Bearer realm="toolgate"'];
   if (wrongToken) parts.push('error="invalid_token"');
-  const path = (req.url ?? '/').split('?')[0] ?? '/';
+  const path = (url ?? '/').split('?')[0] ?? '/';
   const resource = RESOURCE.test(path) ? path : '';
   if (issuers.length > 0)
-    parts.push(`resource_metadata="${originOf(req)}${WELL_KNOWN}${resource === '/' ? '' : resource}"`);
+    parts.push(`resource_metadata="${origin}${WELL_KNOWN}${resource === '/' ? '' : resource}"`);
   return parts.join(', ');
-}
-
-/** The Host was compared with the names that this gateway is served by. */
-function originOf({ headers }: IncomingMessage): string {
-  return `http://${headers.host ?? ''}`;
 }

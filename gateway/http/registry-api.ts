@@ -5,11 +5,13 @@ import type { RegistryServerResponse } from '../contract/registry-api.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { ServerEntry } from '../registry/entry.ts';
 import { SEPARATOR } from '../registry/names.ts';
+import type { OwnAddress } from './own-address.ts';
 import type { Perimeter } from './perimeter.ts';
 import { sendJsonText } from './respond.ts';
 
 export interface RegistryApiDeps {
   readonly perimeter: Perimeter;
+  readonly address: OwnAddress;
   readonly catalog: Catalog;
   readonly config: () => Config;
   readonly now: () => number;
@@ -54,7 +56,7 @@ export function createRegistryApi(
     }
     const entries = await visible(deps, req, res, registry.public);
     if (entries === undefined) return true;
-    const origin = `http://${req.headers.host ?? ''}`;
+    const origin = deps.address.originOf(req);
     const offered = entries
       .filter(({ config, status }) => !config.disabled && !(status.state === 'stopped' && status.lastError))
       .map((entry) => describe(entry, registry.namespace, origin, since))

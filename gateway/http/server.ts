@@ -1,10 +1,7 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Certificate } from './certificate.ts';
 import { nonceSchema, SHARING_PATH, type SharingAnswer } from '../contract/sharing.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -21,6 +18,8 @@ export type AuthenticatedRoute = (
 
 export interface ServerDeps {
   readonly perimeter: Perimeter;
+  /** With one, HTTPS is spoken and nothing else. */
+  readonly certificate?: Certificate | undefined;
   /** Asked in order, with the caller known. */
   readonly dataPlane: readonly { readonly prefix: string; readonly handle: AuthenticatedRoute }[];
   /** Answers a challenge of another window's gateway; only an embedded gateway does. */
@@ -35,23 +34,60 @@ export interface ServerDeps {
   readonly log: Log;
 }
 
+export interface HttpServer {
+  /** Resolves when it listens. Rejects when the port is taken, or the certificate cannot be used. */
+  listen(host: string, port: number): Promise<void>;
+  /** 0 while it does not listen. */
+  port(): number;
+  /** Cuts what still streams, and what is idle. */
+  close(): void;
+}
+
+/** More would be a flood: a client keeps a handful, a proxy in front some hundreds. */
+const MAX_CONNECTIONS = 10_000;
+
 /**
  * The HTTP server. The data plane's handlers take Node's own request and response and sit in front of Express,
  * whose per-request work costs more than theirs.
  */
-export function createHttpServer(deps: ServerDeps): Server {
-  const server = createServer((req, res) => {
+export function createHttpServer(deps: ServerDeps): HttpServer {
+  const { certificate } = deps;
+  const options = { connectionsCheckingInterval: 5_000 };
+  const listener: RequestListener = (req, res) => {
     route(deps, req, res).catch((error: unknown) => {
       deps.log.error({ err: error, method: req.method }, 'a request failed');
       if (res.headersSent) res.destroy();
       else sendProblem(res, 500, 'the gateway failed to answer; its log says why');
     });
-  });
+  };
+  const tls = certificate && createTlsServer(options, listener);
+  const server = tls ?? createServer(options, listener);
+  server.maxConnections = MAX_CONNECTIONS;
   // Longer than common clients keep idle connections, so that it is never the server who closes one in use.
   server.keepAliveTimeout = 75_000;
   server.headersTimeout = 20_000;
   server.requestTimeout = 60_000;
-  return server;
+  return {
+    listen: async (host, port) => {
+      if (certificate !== undefined) {
+        tls?.setSecureContext(await certificate.read());
+        certificate.follow((renewed) => tls?.setSecureContext(renewed));
+      }
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+    },
+    port: () => (server.address() as AddressInfo | null)?.port ?? 0,
+    close: () => {
+      certificate?.close();
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }
 
 async function route(deps: ServerDeps, req: IncomingMessage, res: ServerResponse): Promise<void> {

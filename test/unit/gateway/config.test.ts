@@ -119,7 +119,7 @@ describe('an unknown key', () => {
   it.each([
     ['version: 1\ngroup: []', 'group', 'groups', [2, 1]],
     ['version: 1\ntenant: { nam: a }', 'tenant.nam', 'name', [2, 11]],
-    ['version: 1\nlisten: { hots: localhost }', 'listen.hots', 'host', [2, 11]],
+    ['version: 1\nlisten: { prot: 8665 }', 'listen.prot', 'port', [2, 11]],
     ['version: 1\nstorage: { Data: x }', 'storage.Data', 'data', [2, 12]],
     ['version: 1\ntelemetry: { retension: 3d }', 'telemetry.retension', 'retention', [2, 14]],
     ['version: 1\nmodels: { provider: [] }', 'models.provider', 'providers', [2, 11]],

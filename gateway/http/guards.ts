@@ -1,0 +1,61 @@
+import { isLoopback } from '../config/listen.ts';
+import type { Config } from '../config/schema.ts';
+import type { Guard } from '../contract/guards.ts';
+import type { OwnAddress } from './own-address.ts';
+
+/** What stands between callers, servers and this machine, as the configuration has it. */
+export function guardsOf(config: Config, address: OwnAddress): Guard[] {
+  const servers = config.groups.flatMap((group) =>
+    group.servers.map((server) => ({
+      ...server,
+      id: `${group.name}:${server.name}`,
+      pinning: server.pins ?? group.pins,
+    })),
+  );
+  const ids = (holds: (server: (typeof servers)[number]) => boolean): string[] =>
+    servers.filter(holds).map(({ id }) => id);
+  const everyone = config.groups.filter(({ access }) => access.use.includes('everyone'));
+  const lifted = (name: string, which: readonly string[], closed: string): Guard => ({
+    name,
+    active: which.length === 0,
+    detail: which.length === 0 ? closed : `lifted for ${which.join(', ')}`,
+  });
+  return [
+    { name: 'tokens', active: true, detail: 'every call has a token; wrong ones are throttled by address' },
+    transport(config),
+    { name: 'host', active: true, detail: address.hosts().join(', ') },
+    { name: 'origin', active: true, detail: address.origins().join(', ') },
+    lifted(
+      'default-deny',
+      everyone.map(({ name }) => `group ${name}`),
+      'no group is open to everyone',
+    ),
+    lifted(
+      'private-addresses',
+      ids(({ allowPrivateAddress }) => allowPrivateAddress),
+      'no server may be at one',
+    ),
+    lifted(
+      'pins',
+      ids(({ pinning }) => pinning === 'trust'),
+      'changed definitions wait for a review',
+    ),
+    {
+      name: 'argument-validation',
+      active: true,
+      detail: "arguments fit the tool's schema before a server sees them",
+    },
+    lifted('public-registry', config.registry.public ? ['/v0.1'] : [], '/v0.1 asks for a token'),
+  ];
+}
+
+function transport({ listen }: Config): Guard {
+  if (listen.tls === 'terminated-upstream')
+    return {
+      name: 'transport',
+      active: true,
+      detail: `TLS ends in front of ${listen.host}: keep others away from it`,
+    };
+  if (listen.tls !== undefined) return { name: 'transport', active: true, detail: 'TLS 1.2 or newer' };
+  return { name: 'transport', active: isLoopback(listen.host), detail: 'this machine only' };
+}
