@@ -7,6 +7,7 @@ import type { ExportBundle } from './contract/admin.ts';
 import { createAdminApp } from './http/admin.ts';
 import { createAgentRoutes } from './http/agent.ts';
 import { createConsole } from './http/console.ts';
+import { createEntrance } from './http/entrance.ts';
 import { createLegacyMcp } from './http/mcp-legacy.ts';
 import { createSseMcp } from './http/mcp-sse.ts';
 import { createModernMcp } from './http/mcp-modern.ts';
@@ -15,15 +16,11 @@ import { createModelRoutes } from './http/models.ts';
 import { createPersonalCredentials } from './credentials/personal.ts';
 import { createRedactor } from './credentials/redactor.ts';
 import type { SecretVault } from './credentials/vault.ts';
-import { createPerimeter } from './http/perimeter.ts';
-import { createProtectedResource } from './http/protected-resource.ts';
 import { createRegistryApi } from './http/registry-api.ts';
 import { createCertificate } from './http/certificate.ts';
 import { guardsOf } from './http/guards.ts';
 import { createOwnAddress } from './http/own-address.ts';
 import { createHttpServer } from './http/server.ts';
-import { createExternalIdentity } from './identity/external.ts';
-import { createIdentity } from './identity/identity.ts';
 import type { Sharing } from './identity/sharing.ts';
 import { createTokens } from './identity/tokens.ts';
 import { createContextCost, type CountTokens } from './mcp/context-cost.ts';
@@ -67,7 +64,6 @@ import type {
   ConfigText,
 } from './storage/contracts.ts';
 import type { Log } from './telemetry/log.ts';
-import { createFetchJson } from './upstream/fetch-json.ts';
 import { createDispatchers } from './upstream/dispatcher.ts';
 import { describeError } from './upstream/errors.ts';
 import { readLoginPath } from './upstream/login-path.ts';
@@ -111,6 +107,8 @@ export interface GatewayDeps {
 
 export interface Gateway {
   readonly catalog: Catalog;
+  /** A one-time link to the console for the bearer of a gateway token; undefined when it does not hold. */
+  consoleLink(token: string): string | undefined;
   /** Starts the servers, listens, and resolves with the base address. Rejects when the port is taken. */
   listen(port: number): Promise<string>;
   /** Answers what is under way for a moment, then ends every connection and every process. Leaves the stores open. */
@@ -161,20 +159,16 @@ export function createGateway(deps: GatewayDeps): Gateway {
     log,
   });
   const catalog = createCatalog({ config: () => config, upstreams, pins, decide, resolve });
-  const external = createExternalIdentity({
-    issuers: config.subjects.oidc,
-    fetchJson: createFetchJson(dispatchers),
-    now,
-    onRefused: (issuer, reason) => log.info({ issuer, reason }, 'a token of an issuer was refused'),
-  });
-  const issuers = (): string[] => config.subjects.oidc.map(({ issuer }) => issuer);
-  const identity = createIdentity({
-    external,
-    store: deps.configStore,
-    key: deps.tokenKey,
+  const port = (): number => http.port();
+  const address = createOwnAddress(config.listen, port);
+  const entrance = createEntrance({
+    config,
+    configStore: deps.configStore,
+    tokenKey: deps.tokenKey,
     ownerToken: deps.ownerToken,
-    now,
+    ...{ decide, dispatchers, address, port, resolve, log, now },
   });
+  const { identity, perimeter } = entrance;
 
   const decideOn = decideStage(decide, catalog, now);
   const validate = validateStage(createArgumentValidator(), catalog);
@@ -212,9 +206,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
     now,
   });
 
-  const port = (): number => http.port();
-  const address = createOwnAddress(config.listen, port);
-  const perimeter = createPerimeter(identity, address, issuers);
   const search = createSearch(catalog);
   const views = withDiscovery(createViews(catalog), search);
   const connections = createSessionConnections({ upstreams, catalog, now });
@@ -265,7 +256,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     config = next;
     judge = nextJudge;
     configured = nextModels;
-    external.apply(next.subjects.oidc);
+    entrance.apply(next);
     upstreams.apply(next);
     pins.forget(gone).catch((error: unknown) => log.error({ err: error }, 'pins could not be forgotten'));
   };
@@ -326,7 +317,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
       { prefix: '/api/llm/', handle: modelRoutes.handle },
       { prefix: '/v1/', handle: modelRoutes.handle },
     ],
-    protectedResource: createProtectedResource(address, issuers),
+    protectedResource: entrance.protectedResource,
+    signIn: entrance.signIn,
     registryApi: createRegistryApi({ perimeter, address, catalog, config: () => config, now }),
     console: createConsole(deps.consoleFolder),
     admin,
@@ -342,6 +334,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   return {
     catalog,
+    consoleLink: entrance.link,
     listen: async (wanted) => {
       await http.listen(config.listen.host, wanted);
       upstreams.start();
@@ -360,10 +353,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
       stopWatching();
       mcp.close();
       agent.close();
-      perimeter.close();
       http.close();
       await upstreams.close();
-      identity.close();
+      entrance.close();
       reaper.close();
       await dispatchers.close();
       await activity.flush();

@@ -10,6 +10,7 @@ import { addImportCommands } from './cli/import-commands.ts';
 import { addPinsCommand } from './cli/pins.ts';
 import { addPresetCommands } from './cli/presets.ts';
 import { printJson } from './cli/print.ts';
+import { consoleLink } from './cli/console.ts';
 import { context } from './cli/context.ts';
 import { addRegistryCommands } from './cli/registry-commands.ts';
 import { addCredentialCommands } from './cli/credential.ts';
@@ -142,6 +143,14 @@ function commands(): Command {
   addAccessCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
 
   root
+    .command('console')
+    .description('print a one-time link that signs your browser in to the console of a running gateway')
+    .addOption(address())
+    .addOption(bearer())
+    .addOption(json())
+    .action(consoleLink);
+
+  root
     .command('context')
     .description("show how many tokens of a model's context the tools of a running gateway take")
     .addOption(address())
@@ -170,6 +179,7 @@ Examples:
   TOOLGATE_TOKEN=tg_pat_… toolgate call common:calculator-mcp add '{"a": 2, "b": 3}'
   toolgate server add memory --group common -- npx -y @modelcontextprotocol/server-memory
   toolgate apply toolgate.yaml --dry-run
+  TOOLGATE_TOKEN=tg_pat_… toolgate console
   toolgate search comment on a pull request
   toolgate pins show common:calculator-mcp
   toolgate wrap --port 8000 --host 0.0.0.0 --server stream python my_server.py

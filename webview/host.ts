@@ -1,13 +1,21 @@
+import type { SignInState } from '../gateway/contract/sign-in.ts';
 import type { GatewayState, PlaygroundRequest } from '../gateway/contract/playground.ts';
 
-/** How the gateway is, as the page's host sees it. Only the console asks the user for a token. */
+/** How the gateway is, as the page's host sees it. Only the console asks the user to sign in. */
 export interface HostState extends Omit<GatewayState, 'status' | 'address' | 'error'> {
   readonly status: GatewayState['status'] | 'unauthenticated';
   /** The gateway's base address, without a slash at its end. */
   readonly address?: string | undefined;
   /** What went wrong and what to do. */
   readonly error?: string | undefined;
+  /** The console's alone: who is signed in, and by which issuers one can be. */
+  readonly signIn?: SignInState | undefined;
+  /** A one-time link was opened while somebody is signed in already: it waits for the user's word. */
+  readonly linkWaits?: boolean | undefined;
 }
+
+/** How to sign in: with a token, at an OpenID provider, or with the one-time link that waits. */
+export type SignInWay = { readonly token: string } | { readonly issuer: string } | 'link';
 
 /** An answer of the gateway; `status` 0 when there was none, and `body` then says why. */
 export interface Reply {
@@ -37,8 +45,11 @@ export interface Host {
   copy(text: string): Promise<void>;
   /** Asks the editor to do something. Does nothing in the console. */
   command(command: HostCommand): void;
-  /** Signs in with a token. Does nothing in the editor, which has its own. */
-  authenticate(token: string): void;
+  /** Signs in. Does nothing in the editor, which has a token of its own. */
+  signIn(way: SignInWay): void;
+  /** Leaves the one-time link that waits unused. */
+  dismissLink(): void;
+  signOut(): void;
   /** What the page kept when it was last open; undefined at first. */
   load(): unknown;
   save(state: unknown): void;

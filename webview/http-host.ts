@@ -1,26 +1,29 @@
-import type { Host, HostState, Reply } from './host.ts';
+import type { SignInRequest, SignInState } from '../gateway/contract/sign-in.ts';
+import { BrowserSession } from './browser-session.ts';
+import type { Host, HostState, Reply, SignInWay } from './host.ts';
 import { readEvents } from './sse.ts';
-import { refusalWords } from './words.ts';
+import { refusalWords, thrownWords } from './words.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const BACK_OFF_MS = { first: 1_000, longest: 30_000 } as const;
-const TOKEN_KEY = 'toolgate.token';
 const STATE_KEY = 'toolgate.playground';
 
-/**
- * The web console's host: talks to the gateway that served the page, with a token that lives in this tab's
- * session storage and comes from the address (`#token=…`, taken out of it at once) or from the user.
- */
+/** The web console's host: talks to the gateway that served the page, as whoever signed in to it. */
 export class HttpHost implements Host {
   readonly kind = 'console';
   readonly #window: Window & typeof globalThis;
+  readonly #session: BrowserSession;
   #onState: (state: HostState) => void = () => undefined;
   #onRegistryChanged: () => void = () => undefined;
-  /** Ends the event stream of the token before, when another is used. */
+  #signIn: SignInState | undefined;
+  /** Of a one-time link that was opened and is not spent yet. */
+  #code: string | undefined;
+  /** Ends the event stream of before, when somebody signs in. */
   #connection = new AbortController();
 
   constructor(window: Window & typeof globalThis) {
     this.#window = window;
+    this.#session = new BrowserSession(window);
   }
 
   onState(listener: (state: HostState) => void): void {
@@ -32,16 +35,28 @@ export class HttpHost implements Host {
   }
 
   start(): void {
-    this.#takeTokenFromAddress();
     this.#window.addEventListener('hashchange', () => {
-      if (this.#takeTokenFromAddress()) this.#connect();
+      this.#arrive(false);
     });
+    this.#arrive(true);
+  }
+
+  signIn(way: SignInWay): void {
+    if (way === 'link') {
+      if (this.#code !== undefined) void this.#spend({ code: this.#code });
+      this.#code = undefined;
+    } else if ('token' in way) void this.#spend({ token: way.token.trim() });
+    else this.#session.goTo(way.issuer).catch(this.#refused);
+  }
+
+  dismissLink(): void {
+    this.#code = undefined;
     this.#connect();
   }
 
-  authenticate(token: string): void {
-    this.#window.sessionStorage.setItem(TOKEN_KEY, token.trim());
-    this.#connect();
+  signOut(): void {
+    this.#connection.abort();
+    void this.#session.signOut();
   }
 
   async request(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Reply> {
@@ -109,31 +124,39 @@ export class HttpHost implements Host {
     this.#window.sessionStorage.setItem(STATE_KEY, JSON.stringify(state));
   }
 
-  /** True when there was one. It leaves the address bar and the history at once. */
-  #takeTokenFromAddress(): boolean {
-    const { hash, pathname, search } = this.#window.location;
-    const token = new URLSearchParams(hash.slice(1)).get('token');
-    if (token === null || token === '') return false;
-    this.#window.sessionStorage.setItem(TOKEN_KEY, token);
-    this.#window.history.replaceState(null, '', pathname + search);
-    return true;
+  /** What the address brought: a link is used at once, unless somebody is signed in. */
+  #arrive(first: boolean): void {
+    const arrival = this.#session.arrive();
+    if (arrival?.code !== undefined) this.#code = arrival.code;
+    if (first || arrival !== undefined) this.#connect(arrival?.problem);
   }
 
-  #connect(): void {
+  async #spend(how: SignInRequest): Promise<void> {
+    try {
+      await this.#session.signIn(how);
+      this.#connect();
+    } catch (error) {
+      this.#refused(error);
+    }
+  }
+
+  readonly #refused = (error: unknown): void => {
+    const words = error instanceof TypeError ? this.#unreachable() : thrownWords(error);
+    this.#connect(words);
+  };
+
+  /** `problem` is shown where nobody is signed in. */
+  #connect(problem?: string): void {
     this.#connection.abort();
     this.#connection = new AbortController();
-    void this.#follow(this.#connection.signal);
+    void this.#follow(this.#connection.signal, problem);
   }
 
   /** Follows the gateway's event stream, and again with growing pauses when it breaks, until `signal`. */
-  async #follow(signal: AbortSignal): Promise<void> {
+  async #follow(signal: AbortSignal, problem: string | undefined): Promise<void> {
     let pause: number = BACK_OFF_MS.first;
     while (!signal.aborted) {
-      if (this.#window.sessionStorage.getItem(TOKEN_KEY) === null) {
-        this.#report({ status: 'unauthenticated' }, signal);
-        return;
-      }
-      const outcome = await this.#followOnce(signal, () => {
+      const outcome = await this.#followOnce(signal, problem, () => {
         pause = BACK_OFF_MS.first;
       });
       this.#report(outcome, signal);
@@ -144,11 +167,17 @@ export class HttpHost implements Host {
   }
 
   /** Resolves with the state after the stream ended or was refused. */
-  async #followOnce(signal: AbortSignal, connected: () => void): Promise<HostState> {
+  async #followOnce(
+    signal: AbortSignal,
+    problem: string | undefined,
+    connected: () => void,
+  ): Promise<HostState> {
     try {
+      const refusal = await this.#identify(signal);
+      if (refusal !== undefined) return { status: 'unauthenticated', error: refusal.error ?? problem };
       const response = await this.#fetch('GET', '/api/v1/events', undefined, signal);
       if (response.status === 401) {
-        this.#window.sessionStorage.removeItem(TOKEN_KEY);
+        this.#signIn = { signedIn: null, issuers: this.#signIn?.issuers ?? [] };
         return { status: 'unauthenticated', error: refusalWords(401, await readBody(response)) };
       }
       if (!response.ok) {
@@ -166,20 +195,45 @@ export class HttpHost implements Host {
     return { status: 'stopped', error: this.#unreachable() };
   }
 
+  /** Finds out who is signed in, and uses the link that was opened if nobody is. Undefined when somebody is. */
+  async #identify(signal: AbortSignal): Promise<{ error?: string } | undefined> {
+    this.#signIn = await this.#session.state(signal);
+    const code = this.#code;
+    if (this.#signIn.signedIn === null && code !== undefined) {
+      this.#code = undefined;
+      try {
+        await this.#session.signIn({ code });
+      } catch (error) {
+        return { error: thrownWords(error) };
+      }
+      this.#signIn = await this.#session.state(signal);
+    }
+    const { signedIn } = this.#signIn;
+    if (signedIn === null) return {};
+    // The page is about to load anew.
+    if (!this.#session.takeOver(signedIn.subject)) await new Promise(() => undefined);
+    return undefined;
+  }
+
   /** Says nothing any more once the connection that found it out has been replaced. */
   #report(state: HostState, signal: AbortSignal): void {
     if (signal.aborted) return;
-    this.#onState({ ...state, address: this.#window.location.origin });
+    this.#onState({
+      ...state,
+      address: this.#window.location.origin,
+      signIn: this.#signIn,
+      linkWaits: this.#code !== undefined && this.#signIn?.signedIn != null,
+    });
   }
 
   #fetch(method: string, path: string, body: unknown, signal: AbortSignal): Promise<Response> {
-    const token = this.#window.sessionStorage.getItem(TOKEN_KEY) ?? '';
     return this.#window.fetch(path, {
       method,
       signal,
       cache: 'no-store',
+      credentials: 'same-origin',
       headers: {
-        authorization: `Bearer ${token}`,
+        ...this.#session.headers(),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),

@@ -127,7 +127,7 @@ export class Playground {
 
   /** Reads the models again; a name that is typed stays as it is. */
   async readModels(): Promise<void> {
-    const read = await this.#get('/v1/models', (body) => modelListSchema.parse(body));
+    const read = await this.#get('/api/llm/models', (body) => modelListSchema.parse(body));
     if ('error' in read) {
       this.#set({ modelsError: read.error });
       return;

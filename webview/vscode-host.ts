@@ -90,8 +90,16 @@ export class VsCodeHost implements Host {
     this.#post({ type: 'command', command });
   }
 
-  authenticate(): void {
+  signIn(): void {
     // The extension signs in with the token it keeps in VS Code's secret storage.
+  }
+
+  dismissLink(): void {
+    // Links are for browsers.
+  }
+
+  signOut(): void {
+    // Nobody is signed in but the user of VS Code.
   }
 
   load(): unknown {

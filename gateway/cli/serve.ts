@@ -27,14 +27,36 @@ export async function serve(program: Program, options: ServeOptions): Promise<vo
   const ownerToken = options.sessionToken === true ? newToken('pat', randomBytes(32)) : undefined;
   const firstToken = ownerToken === undefined;
   const running = await runGateway(program, loaded, { ...options, ownerToken, firstToken, log });
-  process.stdout.write(banner(program, running, ownerToken, options.config));
+  const terminal = process.stdin.isTTY && process.stdout.isTTY;
+  // What is no terminal may be a log that others read; there a link goes with a token that is printed anyway.
+  const bearer = ownerToken ?? (terminal ? running.firstToken : undefined);
+  process.stdout.write(
+    banner(program, running, ownerToken, options.config, consoleLine(running, bearer, terminal)),
+  );
+  if (terminal && bearer !== undefined) offerLinks(running, bearer);
   if (running.firstToken !== undefined)
     process.stdout.write(await handOver(running.firstToken, dataFolder(loaded, options.data)));
   void running.gateway.catalog
     .settled(undefined, { afresh: true })
     .then(() => process.stdout.write(serverLines(running.gateway.catalog)));
   await stopped();
+  process.stdin.pause();
   await running.close();
+}
+
+function consoleLine({ address, gateway }: Running, bearer: string | undefined, terminal: boolean): string {
+  const link = bearer === undefined ? undefined : gateway.consoleLink(bearer);
+  if (link === undefined) return `${address}/   (toolgate console makes a link that signs you in)`;
+  const more = terminal ? 'Enter prints another' : 'toolgate console makes another';
+  return `${link}\n            (signs your browser in, once, within 5 minutes; ${more})`;
+}
+
+/** A link serves once: whoever needs another presses Enter. */
+function offerLinks({ gateway }: Running, bearer: string): void {
+  process.stdin.on('data', () => {
+    const link = gateway.consoleLink(bearer);
+    if (link !== undefined) process.stdout.write(`  Console   ${link}\n`);
+  });
 }
 
 /** Resolves at the first signal to stop; a second one ends the process at once. */
@@ -67,12 +89,18 @@ async function handOver(token: string, folder: string): Promise<string> {
 
 const EXAMPLE = 'Add 2 and 3, then multiply the result by 4';
 
-function banner(program: Program, running: Running, token: string | undefined, config: string): string {
+function banner(
+  program: Program,
+  running: Running,
+  token: string | undefined,
+  config: string,
+  console: string,
+): string {
   const { address, gateway } = running;
   const lines = [
     `Toolgate ${program.version} is running. Ctrl-C stops it and every server it started.`,
     '',
-    `  Console   ${address}/${token === undefined ? '' : `#token=${token}`}`,
+    `  Console   ${console}`,
     `  MCP       ${address}/mcp`,
   ];
   if (token === undefined && running.firstToken === undefined) {

@@ -29,6 +29,9 @@ export const anyoneSchema = z.union(
   'name a subject: user:ID, team:NAME, serviceaccount:NAME, or everyone',
 );
 
+/** A scope of OAuth 2.0, as RFC 6749 writes it (section 3.3). */
+const scopeSchema = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,200}$/, 'write one scope, without spaces');
+
 const attributes = {
   /** Conditions look at it: `principal.environment`. */
   environment: z.string().min(1).optional(),
@@ -48,11 +51,35 @@ const teamSchema = z.strictObject({ name: nameSchema, members: z.array(subjectSc
 
 const serviceAccountSchema = z.strictObject({ name: nameSchema, team: nameSchema.optional(), ...attributes });
 
+/** The console as a client of an OpenID provider: people sign in to it there. */
+const consoleSchema = z.strictObject({
+  clientId: z.string().min(1).max(500),
+  /** None for a public client. */
+  clientSecret: z
+    .string()
+    .regex(
+      /^\$\{(?:secret|env|file):[^}]+\}$/,
+      'write a reference: ${secret:NAME}, ${env:NAME} or ${file:PATH}',
+    )
+    .optional(),
+  /** What is asked for beside `openid`. */
+  scopes: z.array(scopeSchema).default(['profile', 'email']),
+  /** On the button, and in the address that the provider sends people back to; the issuer's host when left out. */
+  name: z
+    .string()
+    .max(64)
+    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'use letters, digits and . - between them')
+    .optional(),
+});
+
 /** An OpenID provider whose JSON Web Tokens are taken from callers. */
 const oidcSchema = z.strictObject({
   issuer: z.url({ protocol: /^https?$/, message: 'must be an http or https address' }),
   /** Whom the token must be for; one of them. */
   audience: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+  /** Scopes that a token must have. */
+  requiredScopes: z.array(scopeSchema).max(50).default([]),
+  console: consoleSchema.optional(),
   /** Names of claims; `a.b` is a claim in a claim. */
   claims: z
     .strictObject({ user: z.string().min(1).default('sub'), teams: z.string().min(1).optional() })
@@ -74,6 +101,15 @@ export const subjectsSchema = z.strictObject({
   teams: z.array(teamSchema).default([]),
   serviceAccounts: z.array(serviceAccountSchema).default([]),
   oidc: z.array(oidcSchema).default([]),
+  /** How long a browser stays signed in to the console. */
+  signIn: z
+    .strictObject({
+      /** Without a request of its page. */
+      idle: timeoutSchema.default(2 * 3_600_000),
+      /** In any case. */
+      lifetime: timeoutSchema.default(12 * 3_600_000),
+    })
+    .prefault({}),
 });
 export type SubjectsConfig = z.infer<typeof subjectsSchema>;
 
@@ -98,5 +134,19 @@ export function subjectIssues(subjects: SubjectsConfig): { path: (string | numbe
     if (issuers.indexOf(issuer) !== index)
       issues.push({ path: ['subjects', 'oidc', index, 'issuer'], message: `${issuer} is configured twice` });
   });
+  const names = subjects.oidc.map(signInNameOf);
+  names.forEach((name, index) => {
+    if (name === undefined || names.indexOf(name) === index) return;
+    const message = `people sign in with "${name}" already; give this one another name`;
+    issues.push({ path: ['subjects', 'oidc', index, 'console', 'name'], message });
+  });
   return issues;
+}
+
+/** By what name people sign in to the console with an issuer; undefined where they cannot. */
+export function signInNameOf({
+  issuer,
+  console,
+}: Pick<SubjectsConfig['oidc'][number], 'issuer' | 'console'>): string | undefined {
+  return console && (console.name ?? new URL(issuer).hostname.replace(/^\[|\]$/g, '').replaceAll(':', '-'));
 }

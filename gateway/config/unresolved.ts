@@ -61,6 +61,8 @@ function textsOf(config: Config): { place: string; text: string }[] {
       });
     }
   }
+  for (const { issuer, console } of config.subjects.oidc)
+    texts.push({ place: `issuer ${issuer}`, text: console?.clientSecret ?? '' });
   for (const { name, apiKey } of config.models.providers)
     texts.push({ place: `provider ${name}`, text: apiKey ?? '' });
   return texts;

@@ -52,6 +52,6 @@ export type PlaygroundMessage = z.infer<typeof playgroundMessageSchema>;
 /** The paths the page may ask its host for. */
 export const PLAYGROUND_PATHS = [
   /^\/api\/v1\/registry$/,
-  /^\/v1\/models$/,
+  /^\/api\/llm\/models$/,
   /^\/api\/llm\/agent\/runs\/[\w-]+\/cancel$/,
 ] as const;

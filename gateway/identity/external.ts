@@ -1,19 +1,43 @@
 import { createHash } from 'node:crypto';
-import { decodeJwt, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { decodeJwt, jwtVerify, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose';
 import { subjectSchema, type SubjectsConfig } from '../config/subjects.ts';
 import { createIssuerKeys, type FetchJson } from './issuer-keys.ts';
 import { WHOLE_SCOPE, type Principal } from './principal.ts';
+import type { Warrant } from './sign-ins.ts';
 
 type IssuerConfig = SubjectsConfig['oidc'][number];
 
 /** People and programs whose tokens other issuers make: JSON Web Tokens (RFC 7519, RFC 8725). */
 export interface ExternalIdentity {
   /** The principal of a token; undefined when no configured issuer made it for this gateway, or it is over. */
-  authenticate(jwt: string): Principal | Promise<Principal | undefined>;
+  authenticate(jwt: string): Principal | Promise<Principal | LackingScopes | undefined>;
+  /**
+   * Whom an ID token (OpenID Connect Core 1.0, section 2) signs in: who would have a token with the same claims. It
+   * holds as long as its issuer is configured as it is now. Rejects, in words that hold nothing of it.
+   */
+  signIn(idToken: string, expected: ExpectedIdToken): Promise<Warrant>;
   /** True while a token that was shown for this principal is not over, and its issuer is configured as it was. */
   holds(principal: Principal): boolean;
   /** Follows a changed configuration. */
   apply(issuers: readonly IssuerConfig[]): void;
+}
+
+export interface ExpectedIdToken {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly nonce: string;
+  /** What the issuer says of the person elsewhere; the token's own claims go before. */
+  readonly userInfo: Readonly<Record<string, unknown>>;
+}
+
+/** A token that is right in all but its scopes. */
+export class LackingScopes {
+  /** All that it has to have. */
+  readonly required: readonly string[];
+
+  constructor(required: readonly string[]) {
+    this.required = required;
+  }
 }
 
 /** What is no token of any issuer's is not looked at twice. */
@@ -70,12 +94,10 @@ export function createExternalIdentity(deps: {
   const holds = ({ expires, by }: Known): boolean => expires > now() && trusted.get(by.config.issuer) === by;
 
   const remember = (hash: string, made: Omit<Principal, 'tokenId'>, expires: number, by: Trusted): Known => {
-    const key = JSON.stringify([by.config.issuer, made.subject, made.claims.teams]);
+    const key = keyOf(by, made);
     const before = people.get(key);
     const known: Known =
-      before?.by === by
-        ? before
-        : { principal: { ...made, tokenId: `oidc-${sha256(key).slice(0, 16)}` }, expires, by };
+      before?.by === by ? before : { principal: { ...made, tokenId: idOf(key) }, expires, by };
     known.expires = Math.max(known.expires, expires);
     keep(people, key, known);
     keep(verified, hash, { ...known, expires });
@@ -94,11 +116,38 @@ export function createExternalIdentity(deps: {
       const known = verified.get(hash);
       if (known !== undefined && holds(known)) return known.principal;
       verified.delete(hash);
-      return verify(jwt, trusted, now(), deps.onRefused).then(
-        (found) => found && remember(hash, found.made, found.expires, found.by).principal,
+      return verify(jwt, trusted, now(), deps.onRefused).then((found) =>
+        found instanceof LackingScopes
+          ? found
+          : found && remember(hash, found.made, found.expires, found.by).principal,
       );
     },
+    signIn: async (idToken, expected) => {
+      const by = trusted.get(expected.issuer);
+      if (by === undefined) throw new Error(`${expected.issuer} is not configured any more`);
+      const payload = await verifyIdToken(idToken, by, expected, now());
+      const made = principalOf({ ...expected.userInfo, ...payload }, by.config);
+      return {
+        principal: { ...made, tokenId: idOf(keyOf(by, made)) },
+        holds: () => trusted.get(by.config.issuer) === by,
+      };
+    },
   };
+}
+
+/** Whether the claims that say who somebody is are there. */
+export function namesPerson(payload: JWTPayload, { claims }: IssuerConfig): boolean {
+  return [claims.user, claims.teams].every(
+    (claim) => claim === undefined || claimAt(payload, claim) !== undefined,
+  );
+}
+
+function keyOf(by: Trusted, { subject, claims }: Omit<Principal, 'tokenId'>): string {
+  return JSON.stringify([by.config.issuer, subject, claims.teams]);
+}
+
+function idOf(key: string): string {
+  return `oidc-${sha256(key).slice(0, 16)}`;
 }
 
 interface Trusted {
@@ -118,25 +167,63 @@ async function verify(
   trusted: ReadonlyMap<string, Trusted>,
   at: number,
   onRefused: (issuer: string, reason: string) => void,
-): Promise<{ made: Omit<Principal, 'tokenId'>; expires: number; by: Trusted } | undefined> {
+): Promise<{ made: Omit<Principal, 'tokenId'>; expires: number; by: Trusted } | LackingScopes | undefined> {
   const by = trusted.get(claimedIssuer(jwt) ?? '');
   if (by === undefined) return undefined;
-  const { issuer, audience, clockSkew } = by.config;
+  const { issuer, audience, clockSkew, requiredScopes } = by.config;
   try {
-    const { payload } = await jwtVerify(jwt, by.keys, {
-      issuer,
-      audience,
-      algorithms: ALGORITHMS,
-      requiredClaims: ['exp'],
-      clockTolerance: clockSkew / 1_000,
-      currentDate: new Date(at),
-    });
+    const { payload } = await jwtVerify(jwt, by.keys, checks(by, at));
+    if (!isFor([audience].flat(), [payload.aud ?? []].flat())) throw new Error('it is for another audience');
+    if (!hasScopes(payload, requiredScopes)) {
+      onRefused(issuer, `it lacks scopes of ${requiredScopes.join(' ')}`);
+      return new LackingScopes(requiredScopes);
+    }
     const expires = (payload.exp ?? 0) * 1_000 + clockSkew;
     return { made: principalOf(payload, by.config), expires, by };
   } catch (error) {
     onRefused(issuer, (error as Error).message);
     return undefined;
   }
+}
+
+/** RFC 8725: what a token of an issuer is checked for in any case. */
+function checks({ config }: Trusted, at: number): JWTVerifyOptions {
+  return {
+    issuer: config.issuer,
+    algorithms: ALGORITHMS,
+    requiredClaims: ['exp'],
+    clockTolerance: config.clockSkew / 1_000,
+    currentDate: new Date(at),
+  };
+}
+
+async function verifyIdToken(
+  idToken: string,
+  by: Trusted,
+  { clientId, nonce }: ExpectedIdToken,
+  at: number,
+): Promise<JWTPayload> {
+  const { payload } = await jwtVerify(idToken, by.keys, { ...checks(by, at), audience: clientId });
+  if (payload['nonce'] !== nonce) throw new Error('the ID token is the answer to another sign-in');
+  const party = payload['azp'];
+  if (party !== undefined && party !== clientId) throw new Error('the ID token is for another client');
+  return payload;
+}
+
+/** A token is for this gateway when it is for a configured audience, or for an address beneath one (RFC 8707). */
+function isFor(audiences: readonly string[], claimed: readonly string[]): boolean {
+  return claimed.some((one) =>
+    audiences.some(
+      (own) => one === own || (/^https?:/.test(own) && one.startsWith(`${own.replace(/\/$/, '')}/`)),
+    ),
+  );
+}
+
+/** `scope` is RFC 9068's; some issuers call it `scp` and write a list. */
+function hasScopes(payload: JWTPayload, required: readonly string[]): boolean {
+  const claims = [payload['scope'], payload['scp']].flat();
+  const given = new Set(claims.flatMap((claim) => (typeof claim === 'string' ? claim.split(' ') : [])));
+  return required.every((scope) => given.has(scope));
 }
 
 /** What a token says of its issuer, to choose the keys that it is checked with. */
@@ -150,6 +237,9 @@ function claimedIssuer(jwt: string): string | undefined {
 
 function principalOf(payload: JWTPayload, { claims }: IssuerConfig): Omit<Principal, 'tokenId'> {
   const id = claimAt(payload, claims.user);
+  // Whoever may write any address there could be anybody.
+  if (claims.user === 'email' && payload['email_verified'] === false)
+    throw new Error('the issuer has not verified the e-mail address');
   if (typeof id !== 'string') throw new Error(`the claim ${claims.user} names nobody`);
   const subject = subjectSchema.safeParse(`user:${id}`);
   if (!subject.success) throw new Error(`the claim ${claims.user} is no id of a person`);

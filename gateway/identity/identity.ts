@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isToken } from '../contract/token.ts';
 import type { ConfigStore, TokenRecord } from '../storage/contracts.ts';
 import { WHOLE_SCOPE, type Principal } from './principal.ts';
-import { isJwt, type ExternalIdentity } from './external.ts';
+import { isJwt, type ExternalIdentity, type LackingScopes } from './external.ts';
 import { hashToken } from './tokens.ts';
 
 /** Who is calling. Everything here answers from memory. */
@@ -11,7 +11,7 @@ export interface Identity {
   /** The principal of a gateway token; undefined when it is unknown, expired, revoked or malformed. */
   authenticate(token: string): Principal | undefined;
   /** The principal of another issuer's token; undefined when it is none, or no issuer is trusted. May take time. */
-  authenticateExternal(token: string): Principal | undefined | Promise<Principal | undefined>;
+  authenticateExternal(token: string): Principal | undefined | Promise<Principal | LackingScopes | undefined>;
   /** True while the token that made this principal still holds, as it was: long runs and open streams ask again. */
   holds(principal: Principal): boolean;
   close(): void;
@@ -30,6 +30,8 @@ export function createIdentity(deps: {
   readonly key: Buffer;
   readonly ownerToken?: string | undefined;
   readonly external?: ExternalIdentity;
+  /** True for the principal of a browser that is signed in. */
+  readonly signedIn?: (principal: Principal) => boolean;
   readonly now: () => number;
 }): Identity {
   const { store, now } = deps;
@@ -60,7 +62,7 @@ export function createIdentity(deps: {
       if (principal === owner) return true;
       const expires = tokens.byPrincipal.get(principal);
       if (expires !== undefined) return expires > now();
-      return deps.external?.holds(principal) === true;
+      return deps.external?.holds(principal) === true || deps.signedIn?.(principal) === true;
     },
     close: stop,
   };

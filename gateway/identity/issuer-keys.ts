@@ -9,7 +9,9 @@ export interface Issuer {
   readonly allowPrivateAddress: boolean;
 }
 
-const metadataSchema = z.looseObject({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
+const endpointSchema = z.url({ protocol: /^https?$/ });
+const metadataSchema = z.looseObject({ issuer: z.string(), jwks_uri: endpointSchema });
+export type IssuerMetadata = z.infer<typeof metadataSchema>;
 const keysSchema = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() })).max(200) });
 
 /** A key that is not known may be new: the keys are read again for it, but not more often than this. */
@@ -52,10 +54,14 @@ export function createIssuerKeys(
   };
 }
 
-async function discover(
+/**
+ * What an issuer says of itself, by OpenID Connect Discovery 1.0 or RFC 8414. Rejects when it says nothing, or speaks
+ * for another.
+ */
+export async function discover(
   issuer: string,
   fetchJson: (url: string) => Promise<unknown>,
-): Promise<z.infer<typeof metadataSchema>> {
+): Promise<IssuerMetadata> {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');
   const places = [

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { consoleLink } from '../support/browser-session.ts';
 import { CALCULATOR, configOf, EVERYTHING } from '../support/configs.ts';
 import { ROOT, startGateway, type RunningGateway } from '../support/gateway.ts';
 import {
@@ -66,7 +67,7 @@ async function visit(address: string, options: BrowserContextOptions = {}): Prom
   return { page, complaints };
 }
 
-const signedIn = (): string => `${gateway.address}/#token=${gateway.token}`;
+const signedIn = (): Promise<string> => consoleLink(gateway);
 
 /** What the scripted provider answers a chat with; its list of models has one. */
 function chat(answer: (request: WireRequest) => WireReply): void {
@@ -80,7 +81,7 @@ function chat(answer: (request: WireRequest) => WireReply): void {
 }
 
 async function visitSignedIn(options: BrowserContextOptions = {}): Promise<Visit> {
-  const opened = await visit(signedIn(), options);
+  const opened = await visit(await signedIn(), options);
   await opened.page.getByRole('checkbox', { name: /^Server calculator-mcp, ready, 4 tools/ }).waitFor();
   return opened;
 }
@@ -115,26 +116,16 @@ async function ended(page: Page, word: string): Promise<Record<string, string>> 
 }
 
 describe('signing in', () => {
-  it('takes the token out of the address at once, and keeps it for this tab', async () => {
+  it('takes the link’s code out of the address at once, and lasts over a reload and in another tab', async () => {
     const { page, complaints } = await visitSignedIn();
     expect(page.url()).toBe(`${gateway.address}/`);
     expect(await page.evaluate(() => history.length)).toBe(2);
     await page.reload();
     await page.getByRole('checkbox', { name: /^Server everything-mcp/ }).waitFor();
+    const tab = await page.context().newPage();
+    await tab.goto(gateway.address);
+    await tab.getByRole('checkbox', { name: /^Server everything-mcp/ }).waitFor();
     expect(complaints).toEqual([]);
-  });
-
-  it('asks for a token, says where to get one, and refuses a wrong one in words', async () => {
-    const { page } = await visit(gateway.address);
-    await page.getByText('toolgate token create').first().waitFor();
-    await page.screenshot({ path: join(SCREENSHOTS, 'console-sign-in.png') });
-    await page.getByLabel('Token').fill('tg_pat_wrong');
-    await page.keyboard.press('Enter');
-    await page.getByRole('alert').waitFor();
-    expect(await page.getByRole('alert').innerText()).toMatch(/token/i);
-    await page.getByLabel('Token').fill(gateway.token);
-    await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByRole('checkbox', { name: /^Server calculator-mcp/ }).waitFor();
   });
 });
 
@@ -321,7 +312,7 @@ describe('the page', () => {
   });
 
   it('is whole in light and narrow too', async () => {
-    const { page, complaints } = await visit(signedIn(), {
+    const { page, complaints } = await visit(await signedIn(), {
       colorScheme: 'light',
       viewport: { width: 600, height: 800 },
     });
@@ -339,7 +330,7 @@ describe('the page', () => {
 
   it('says what to do when there are no servers, and when the gateway is gone', async () => {
     const lonely = await startGateway({ config: configOf({}) });
-    const { page } = await visit(`${lonely.address}/#token=${lonely.token}`);
+    const { page } = await visit(await consoleLink(lonely));
     await page.getByText('There are no servers yet').waitFor();
     await page.screenshot({ path: join(SCREENSHOTS, 'console-no-servers.png') });
     await lonely.stop();

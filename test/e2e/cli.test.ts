@@ -169,7 +169,7 @@ async function startScript(
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const exited = new Promise<void>((done) => child.once('exit', () => done()));
   await expect.poll(() => output, { timeout: 15_000 }).toContain('calculator-mcp');
-  const [, address = '', token = ''] = /Console +(\S+)\/#token=(\S+)/.exec(output) ?? [];
+  const [, address = '', token = ''] = /Console +(\S+)\/#code=[^]*?Token +(\S+)/.exec(output) ?? [];
   return {
     address,
     token,
@@ -224,7 +224,7 @@ it('npm start runs the demo servers, prints where to look and stops with Ctrl-C'
     stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
   await expect.poll(() => output, { timeout: 25_000 }).toMatch(/memory-mcp +ready, \d+ tools/);
-  expect(output).toMatch(/Console +http/);
+  expect(output).toMatch(/Console +http\S+\/#code=[\w-]{43}\n/);
   expect(output).toMatch(/MCP +http/);
   expect(output).toContain('curl -N');
   for (const name of ['calculator-mcp', 'everything-mcp', 'filesystem-mcp'])

@@ -77,7 +77,8 @@ async function banner(
   output: () => string,
 ): Promise<{ address: string; token: string }> {
   for (const end = Date.now() + START_TIMEOUT_MS; Date.now() < end;) {
-    const [, address, token] = /Console +(https?:\/\/\S+)\/#token=(tg_pat_\S+)/.exec(output()) ?? [];
+    const [, address, token] =
+      /Console +(https?:\/\/\S+)\/#code=[^]*?Token +(tg_pat_\S+)/.exec(output()) ?? [];
     if (address !== undefined && token !== undefined) return { address, token };
     if (child.exitCode !== null) throw new Error(`the gateway exited with ${child.exitCode}:\n${output()}`);
     await new Promise((done) => setTimeout(done, 10));

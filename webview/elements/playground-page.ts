@@ -51,7 +51,8 @@ export class PlaygroundPage extends LightElement {
 
   override render(): TemplateResult {
     const { view, playground } = this;
-    const usable = view.host.status === 'running' || view.registry !== undefined;
+    const { status } = view.host;
+    const usable = status === 'running' || (view.registry !== undefined && status !== 'unauthenticated');
     const open = usable && (this.narrow.matches ? this.coverOpen : view.ui.setupOpen);
     return html`
       ${playground.host.kind === 'console' ? this.header() : nothing}
@@ -61,7 +62,7 @@ export class PlaygroundPage extends LightElement {
           <tg-setup .playground=${playground} .view=${view}></tg-setup>
         </aside>
         <main class="main" @prompt-taken=${this.focusPrompt}>
-          ${this.disconnected()}
+          ${this.linkWaits()} ${this.disconnected()}
           ${
             view.conversation.turns.length === 0
               ? html`<tg-welcome .playground=${playground} .view=${view}></tg-welcome>`
@@ -99,7 +100,45 @@ export class PlaygroundPage extends LightElement {
       <span class="row-state ${status === 'running' ? 'ready' : status}" role="status"
         ><i class="dot"></i>${STATUS_WORDS[status]}</span
       >
+      ${this.person()}
     </header>`;
+  }
+
+  private person(): TemplateResult | typeof nothing {
+    const signedIn = this.view.host.signIn?.signedIn;
+    if (signedIn == null) return nothing;
+    const role = signedIn.administrator ? ', administrator' : '';
+    return html`<span class="person" title=${`Signed in as ${signedIn.subject}${role}`}>
+        ${icon('account')}<span class="sr-only">Signed in as </span
+        ><span class="person-name">${signedIn.subject}</span
+        >${signedIn.administrator ? html`<span class="badge">administrator</span>` : nothing}
+      </span>
+      <vscode-button appearance="secondary" @click=${this.signOut}>Sign out</vscode-button>`;
+  }
+
+  /** A link could be somebody else's, who would like this user to go on as them. */
+  private linkWaits(): TemplateResult | typeof nothing {
+    const { signIn, linkWaits } = this.view.host;
+    if (linkWaits !== true) return nothing;
+    const { host } = this.playground;
+    const text = `You opened a sign-in link, and are signed in as ${signIn?.signedIn?.subject ?? ''} already. Use it only if you asked for it.`;
+    return html`<div class="notice warning banner" role="alert">
+      ${icon('link')}
+      <p>${text}</p>
+      <vscode-button
+        appearance="secondary"
+        @click=${() => {
+          host.signIn('link');
+        }}
+        >Use the link</vscode-button
+      >
+      <vscode-button
+        @click=${() => {
+          host.dismissLink();
+        }}
+        >Stay signed in</vscode-button
+      >
+    </div>`;
   }
 
   private toolbar(open: boolean): TemplateResult {
@@ -144,7 +183,7 @@ export class PlaygroundPage extends LightElement {
     if (host.status === 'running' || conversation.turns.length === 0) return nothing;
     const words = {
       starting: 'The gateway is starting.',
-      unauthenticated: 'Signed out: start a new conversation to sign in again.',
+      unauthenticated: 'You are signed out.',
     };
     const text =
       host.error ??
@@ -157,6 +196,13 @@ export class PlaygroundPage extends LightElement {
           ? html`<vscode-button appearance="secondary" @click=${this.startGateway}>Start</vscode-button>`
           : nothing
       }
+      ${
+        host.status === 'unauthenticated'
+          ? html`<vscode-button appearance="secondary" @click=${this.newConversation}
+              >Sign in again</vscode-button
+            >`
+          : nothing
+      }
     </div>`;
   }
 
@@ -167,6 +213,11 @@ export class PlaygroundPage extends LightElement {
 
   private readonly startGateway = (): void => {
     this.playground.host.command('start');
+  };
+
+  private readonly signOut = (): void => {
+    this.playground.stop();
+    this.playground.host.signOut();
   };
 
   private readonly newConversation = (): void => {

@@ -69,7 +69,7 @@ export class SetupPanel extends LightElement {
         <section class="field">
           <h2>Tools</h2>
           <p class="muted">
-            There are no servers yet, or none that this token may use. Add one under <code>groups</code> in
+            There are no servers yet, or none that you may use. Add one under <code>groups</code> in
             <code>toolgate.yaml</code> and restart the gateway.
           </p>
           ${

@@ -57,28 +57,55 @@ export class Welcome extends LightElement {
   }
 
   private signIn(error: string | undefined): TemplateResult {
-    return html`<form class="welcome sign-in" @submit=${this.onSignIn}>
+    const issuers = this.view.host.signIn?.issuers ?? [];
+    return html`<div class="welcome sign-in">
       ${icon('key', 'welcome-icon')}
-      <h2>Sign in with a token</h2>
+      <h2>Sign in to Toolgate</h2>
       ${error === undefined ? nothing : html`<p class="notice error" role="alert">${icon('error')} <span>${error}</span></p>`}
-      <p>
-        Make one on the gateway’s machine with <code>toolgate token create</code>, or open the address that
-        <code>toolgate serve --session-token</code> prints.
-      </p>
-      <label for="token">Token</label>
-      <input
-        id="token"
-        name="token"
-        class="input"
-        type="password"
-        autocomplete="off"
-        spellcheck="false"
-        required
-        placeholder="tg_pat_…"
-      />
-      <vscode-button type="submit" @click=${this.onSignIn}>Sign in</vscode-button>
-      <p class="hint">The token stays in this tab and is forgotten when you close it.</p>
-    </form>`;
+      ${
+        issuers.length === 0
+          ? this.aboutLinks()
+          : html`<ul class="issuers" aria-label="Ways to sign in">
+              ${issuers.map(
+                ({ name }) =>
+                  html`<li>
+                    <vscode-button
+                      @click=${() => {
+                        this.playground.host.signIn({ issuer: name });
+                      }}
+                      >Sign in with ${name}</vscode-button
+                    >
+                  </li>`,
+              )}
+            </ul>`
+      }
+      <details class="other-ways" ?open=${issuers.length === 0}>
+        <summary>${issuers.length === 0 ? 'Or with a token' : 'Other ways to sign in'}</summary>
+        ${issuers.length === 0 ? nothing : this.aboutLinks()}
+        <form class="token-form" @submit=${this.onSignIn}>
+          <label for="token">Token</label>
+          <input
+            id="token"
+            name="token"
+            class="input"
+            type="password"
+            autocomplete="off"
+            spellcheck="false"
+            required
+            placeholder="tg_pat_…"
+          />
+          <vscode-button appearance="secondary" type="submit" @click=${this.onSignIn}>Sign in</vscode-button>
+          <p class="hint">The page does not keep it: the browser gets a cookie that ends by itself.</p>
+        </form>
+      </details>
+    </div>`;
+  }
+
+  private aboutLinks(): TemplateResult {
+    return html`<p class="about-links">
+      On the gateway’s machine, <code>toolgate console</code> prints a link that signs you in, once. A gateway
+      that runs in a terminal prints one when it starts, and another whenever you press Enter there.
+    </p>`;
   }
 
   private begin(): TemplateResult {
@@ -130,6 +157,6 @@ export class Welcome extends LightElement {
   private readonly onSignIn = (event: Event): void => {
     event.preventDefault();
     const input = this.querySelector<HTMLInputElement>('#token');
-    if (input?.reportValidity() === true) this.playground.host.authenticate(input.value);
+    if (input?.reportValidity() === true) this.playground.host.signIn({ token: input.value });
   };
 }

@@ -32,7 +32,10 @@ async function world(): Promise<World> {
     },
     identity: createExternalIdentity({
       issuers: [
-        { issuer: ISSUER, audience: 'us', claims: { user: 'sub' }, clockSkew: 0, allowPrivateAddress: false },
+        {
+          ...{ issuer: ISSUER, audience: 'us', claims: { user: 'sub' }, clockSkew: 0 },
+          ...{ requiredScopes: [], allowPrivateAddress: false },
+        },
       ],
       fetchJson: (url) => {
         asked.push(url);
@@ -119,7 +122,7 @@ describe('a principal of an issuer', () => {
     const at = await world();
     const token = await at.token();
     const person = await at.identity.authenticate(token);
-    if (person === undefined) throw new Error('refused');
+    if (person === undefined || !('subject' in person)) throw new Error('refused');
     at.clock.now += 1_800 * SECOND;
     await at.identity.authenticate(await at.token({ jti: 'b' }));
     at.clock.now += 1_801 * SECOND;
