@@ -8,14 +8,14 @@ import { createAdminApp } from './http/admin.ts';
 import { createAgentRoutes } from './http/agent.ts';
 import { createConsole } from './http/console.ts';
 import { createEntrance } from './http/entrance.ts';
-import { createLegacyMcp } from './http/mcp-legacy.ts';
-import { createSseMcp } from './http/mcp-sse.ts';
-import { createModernMcp } from './http/mcp-modern.ts';
-import { createMcpRoutes } from './http/mcp.ts';
+import { createMcpSurface } from './http/mcp-surface.ts';
 import { createModelRoutes } from './http/models.ts';
+import { createConsentDesk } from './credentials/consent-desk.ts';
+import { createOauth } from './credentials/oauth/oauth.ts';
 import { createPersonalCredentials } from './credentials/personal.ts';
 import { createRedactor } from './credentials/redactor.ts';
 import type { SecretVault } from './credentials/vault.ts';
+import { consentPath, createOauthRoutes, describeClient } from './http/oauth.ts';
 import { createRegistryApi } from './http/registry-api.ts';
 import { createCertificate } from './http/certificate.ts';
 import { guardsOf } from './http/guards.ts';
@@ -24,21 +24,9 @@ import { createHttpServer } from './http/server.ts';
 import type { Sharing } from './identity/sharing.ts';
 import { createTokens } from './identity/tokens.ts';
 import { createContextCost, type CountTokens } from './mcp/context-cost.ts';
-import { createDispatch } from './mcp/dispatch.ts';
-import { createModernSessions } from './mcp/modern-session.ts';
-import { createModernDispatch } from './mcp/modern/dispatch.ts';
-import { createListeners } from './mcp/modern/listen.ts';
-import { createOwnerOf } from './mcp/modern/owner.ts';
-import { createParking } from './mcp/modern/parking.ts';
-import { createPayloads } from './mcp/modern/payloads.ts';
-import { createConnectionPool } from './mcp/modern/pool.ts';
-import { createRequestStates } from './mcp/modern/request-state.ts';
-import { withDiscovery } from './mcp/discovery.ts';
-import { createViews } from './mcp/scope.ts';
-import { createSessionConnections } from './mcp/session-connection.ts';
-import { createSessions } from './mcp/sessions.ts';
 import { createModels, type Models, type ProviderOptions } from './models/models.ts';
 import { createArgumentValidator } from './pipeline/arguments.ts';
+import { consentStage } from './pipeline/consent.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import {
   authenticateStage,
@@ -145,6 +133,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const personal = createPersonalCredentials(deps.vault, (value, name) =>
     redactor.add(value, `credential ${name}`),
   );
+  const description = (): ReturnType<typeof describeClient> => describeClient(address.base());
+  const oauth = createOauth({
+    ...{ vault: deps.vault, dispatchers, resolve, description, now },
+    onSecret: (value) => redactor.add(value, 'token'),
+  });
   const upstreams = createUpstreams({
     config,
     launch,
@@ -155,6 +148,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     pins,
     managed: deps.managed,
     personal,
+    oauth,
     redact: redactor.redact,
     log,
   });
@@ -170,12 +164,18 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
   const { identity, perimeter } = entrance;
 
+  const consentDesk = createConsentDesk({
+    oauth,
+    decide,
+    addressOf: (id) => address.base() + consentPath(id),
+  });
   const decideOn = decideStage(decide, catalog, now);
   const validate = validateStage(createArgumentValidator(), catalog);
   const pipeline = createPipeline(
     [
       recordStage(activity, catalog, now),
       authenticateStage(identity),
+      consentStage(consentDesk.request, catalog),
       decideOn,
       validate,
       timeoutStage(catalog),
@@ -207,46 +207,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
 
   const search = createSearch(catalog);
-  const views = withDiscovery(createViews(catalog), search);
-  const connections = createSessionConnections({ upstreams, catalog, now });
-  const modernSession = createModernSessions(upstreams);
   const { holds } = identity;
-  const sessions = {
-    views,
-    catalog,
-    sessions: createSessions(now),
-    dispatch: createDispatch({ views, catalog, pipeline, connections, modernSession, holds }),
-    gatewayVersion: version,
-  };
-  const legacy = createLegacyMcp(sessions);
-  const sse = createSseMcp(sessions);
-  const pool = createConnectionPool({ connections, catalog, now });
-  const parking = createParking();
-  const towardsModern = {
-    views,
-    catalog,
-    pipeline,
-    pool,
-    modernSession,
-    holds,
-    ownerOf: createOwnerOf({ views, catalog, holds }),
-    payloads: createPayloads(version),
-  };
-  const modern = createModernMcp({
-    views,
-    dispatch: createModernDispatch({
-      ...towardsModern,
-      parking,
-      states: createRequestStates(deps.tokenKey, now),
-      now,
-    }),
-    listeners: createListeners(towardsModern),
-    close: () => {
-      parking.close();
-      pool.close();
-    },
+  const mcp = createMcpSurface({
+    ...{ catalog, upstreams, pipeline, search, holds, now },
+    secret: deps.tokenKey,
+    version,
   });
-  const mcp = createMcpRoutes(legacy, modern);
   const agentRoutes = createAgentRoutes({ agent });
   const modelRoutes = createModelRoutes({ models, decide });
   const apply = (next: Config): void => {
@@ -262,6 +228,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   };
   // The same configuration now means something else: connections made with another value of a secret are made anew.
   const stopWatching = deps.vault.onChange(() => apply({ ...config }));
+  oauth.onChange(() => upstreams.apply(config));
   const consents = createConsents(deps.configStore, now);
   const configuration = createConfiguration({
     source: deps.configSource,
@@ -283,8 +250,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
     search,
     vault: deps.vault,
     personal,
+    oauth,
+    consentDesk,
     references: deps.references,
-    contextCost: createContextCost(views, loadTokenizer),
+    contextCost: createContextCost(mcp.views, loadTokenizer),
     pipeline,
     upstreams,
     dispatchers,
@@ -312,7 +281,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     sharing: sharing && ((nonce) => sharing.answer(nonce, port())),
     dataPlane: [
       { prefix: '/mcp', handle: mcp.handle },
-      { prefix: '/sse', handle: sse.handle },
+      { prefix: '/sse', handle: mcp.handleSse },
       { prefix: '/api/llm/', handle: agentRoutes.handle },
       { prefix: '/api/llm/', handle: modelRoutes.handle },
       { prefix: '/v1/', handle: modelRoutes.handle },
@@ -320,6 +289,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     protectedResource: entrance.protectedResource,
     signIn: entrance.signIn,
     registryApi: createRegistryApi({ perimeter, address, catalog, config: () => config, now }),
+    oauth: createOauthRoutes({ consents: oauth.consents, description, log }),
     console: createConsole(deps.consoleFolder),
     admin,
     log,
@@ -348,11 +318,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
     },
     close: async () => {
       clearInterval(purging);
-      sse.close();
       configuration.close();
       stopWatching();
       mcp.close();
       agent.close();
+      oauth.close();
       http.close();
       await upstreams.close();
       entrance.close();

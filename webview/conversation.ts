@@ -37,7 +37,18 @@ export interface Run {
   readonly error?: string;
 }
 
-export type Item = IterationMark | AssistantText | ToolCallItem;
+export type Item = IterationMark | AssistantText | ToolCallItem | SignInItem;
+
+/** A call waits for a person to sign in at its server. */
+export interface SignInItem {
+  readonly kind: 'sign-in';
+  readonly iteration: number;
+  readonly id: string;
+  /** `tenant:group:server`. */
+  readonly server: string;
+  readonly url: string;
+  readonly status: 'waiting' | 'given' | 'lapsed';
+}
 
 export interface IterationMark {
   readonly kind: 'iteration';
@@ -157,7 +168,9 @@ function finish(run: Run, status: Exclude<RunStatus, 'running'>, elapsedMs: numb
   const items = run.items.map((item) =>
     item.kind === 'tool' && (item.status === 'arguments' || item.status === 'running')
       ? { ...item, status: 'unanswered' as const }
-      : item,
+      : item.kind === 'sign-in' && item.status === 'waiting'
+        ? { ...item, status: 'lapsed' as const }
+        : item,
   );
   return { ...run, status, stopping: false, items, durationMs: run.durationMs ?? elapsedMs };
 }
@@ -193,6 +206,25 @@ function addEvent(run: Run, event: Exclude<AgentEvent, { type: 'tool.result' }>)
     case 'iteration.started': {
       const mark: IterationMark = { kind: 'iteration', iteration: event.iteration };
       return { ...run, iteration: event.iteration, items: [...run.items, mark] };
+    }
+    case 'mcp.auth_required': {
+      const { id, server, url } = event;
+      // Several calls may wait for one sign-in.
+      if (run.items.some((item) => item.kind === 'sign-in' && item.id === id)) return run;
+      return {
+        ...run,
+        items: [
+          ...run.items,
+          { kind: 'sign-in', iteration: run.iteration, id, server, url, status: 'waiting' },
+        ],
+      };
+    }
+    case 'mcp.auth_resolved': {
+      const status = event.given ? 'given' : 'lapsed';
+      const items = run.items.map((item) =>
+        item.kind === 'sign-in' && item.id === event.id ? ({ ...item, status } as const) : item,
+      );
+      return { ...run, items };
     }
     case 'run.done': {
       const { iterations, toolCalls, durationMs, timeToFirstTokenMs, error } = event;

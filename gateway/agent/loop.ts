@@ -9,7 +9,7 @@ import type { JsonObject } from '../contract/json.ts';
 import type { Pipeline } from '../pipeline/call.ts';
 import { AgentError } from './errors.ts';
 import type { Offer } from './offer.ts';
-import { runCalls } from './tool-calls.ts';
+import { runCalls, type CallContext } from './tool-calls.ts';
 import type { FinishedCall } from './transcript.ts';
 import { runTurn, type Turn, type TurnContext } from './turn.ts';
 
@@ -38,6 +38,7 @@ export async function runLoop(
   context: TurnContext & {
     readonly offer: Offer;
     readonly pipeline: Pipeline;
+    readonly onConsent?: CallContext['onConsent'];
     /** Whether the model may still be asked. */
     readonly permitted: () => boolean;
   },

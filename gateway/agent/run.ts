@@ -117,6 +117,8 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
       signal: controller.signal,
       callIds: new Set<string>(),
       onOutput,
+      // Whoever waits for one answer could not be told.
+      onConsent: request.stream ? transcript.event : undefined,
     };
     transcript.event({
       type: 'run.created',

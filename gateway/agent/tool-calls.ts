@@ -1,4 +1,4 @@
-import type { ToolResultFacts } from '../contract/agent.ts';
+import type { AuthRequired, AuthResolved, ToolResultFacts } from '../contract/agent.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
 import { nearest } from '../config/nearest.ts';
@@ -24,6 +24,8 @@ export interface CallContext {
   readonly offer: Offer;
   readonly pipeline: Pipeline;
   readonly signal: AbortSignal;
+  /** Tells whoever reads the run that a call waits for a sign-in; without it such a call fails. */
+  readonly onConsent?: ((event: AuthRequired | AuthResolved) => void) | undefined;
 }
 
 /** Calls of one turn beyond this many are refused, so that one answer cannot flood the servers. */
@@ -61,7 +63,7 @@ async function runCall(context: CallContext, call: WantedCall): Promise<CallResu
 }
 
 function toCall(
-  { runId, traceId, principal, model, signal }: CallContext,
+  { runId, traceId, principal, model, signal, onConsent }: CallContext,
   { entry, tool }: Offered,
   args: JsonObject,
 ): Call {
@@ -74,7 +76,20 @@ function toCall(
     target: { serverId: entry.id, kind: 'tool', name: tool },
     params: { name: tool, arguments: args },
     signal,
+    ...(onConsent !== undefined && { onConsent: waitForConsent(onConsent, tool, signal) }),
     facts: { upstreamMs: 0, requestBytes: null, responseBytes: null },
+  };
+}
+
+function waitForConsent(
+  tell: NonNullable<CallContext['onConsent']>,
+  tool: string,
+  signal: AbortSignal,
+): NonNullable<Call['onConsent']> {
+  return ({ id, server, url, expiresAt, given }, message) => {
+    tell({ type: 'mcp.auth_required', id, server, tool, url, message, expiresAt });
+    void given(signal).then((done) => tell({ type: 'mcp.auth_resolved', id, server, given: done }));
+    return Promise.resolve(true);
   };
 }
 

@@ -1,5 +1,11 @@
 import type { Command } from 'commander';
-import { credentialListSchema, credentialViewSchema } from '../contract/credentials.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  authorizeSchema,
+  credentialListSchema,
+  credentialViewSchema,
+  type CredentialView,
+} from '../contract/credentials.ts';
 import { EXIT } from '../contract/ipc.ts';
 import { CliError } from './cli-error.ts';
 import { ask, type ClientOptions } from './client.ts';
@@ -27,8 +33,24 @@ export function addCredentialCommands(root: Command, common: (command: Command) 
   ).action(set);
   common(
     credential
+      .command('login')
+      .description(
+        'sign in to a server that wants it; prints the address to open, and waits until that is done',
+      )
+      .argument('<server>', 'group:server'),
+  )
+    .option('--no-wait', 'print the address only')
+    .action(login);
+  common(
+    credential
+      .command('renew')
+      .description('renew the token of a sign-in now')
+      .argument('<server>', 'group:server'),
+  ).action(renew);
+  common(
+    credential
       .command('remove')
-      .description('take back what you gave for a server')
+      .description('take back what you gave for a server, or sign out of it')
       .argument('<server>', 'group:server'),
   ).action(remove);
 }
@@ -44,12 +66,48 @@ async function list(options: Options & { readonly all?: boolean }): Promise<void
     process.stdout.write('No server that you may use asks you for credentials.\n');
     return;
   }
-  const rows = credentials.map(({ server, subject, state, missing }) => [
-    server,
-    subject,
-    state === 'ok' ? 'ok' : `missing: ${missing.join(', ')}`,
-  ]);
+  const rows = credentials.map((view) => [view.server, view.subject, stateOf(view)]);
   process.stdout.write(table(['server', 'whose', 'state'], rows));
+}
+
+function stateOf({ state, missing, validUntil, renews, problem }: CredentialView): string {
+  if (state === 'missing') return `missing: ${missing.join(', ')}`;
+  if (state === 'consent')
+    return problem === undefined ? 'needs a sign-in' : `needs a new sign-in: ${problem}`;
+  if (validUntil === undefined) return 'ok';
+  return `ok until ${validUntil}${renews === true ? ', renewed by itself' : ''}`;
+}
+
+/** How often, and for how long, it is asked whether somebody has signed in. */
+const LOOK_MS = 1_000;
+const WAIT_MS = 10 * 60_000;
+
+async function login(server: string, options: Options & { readonly wait: boolean }): Promise<void> {
+  const path = pathOf(server);
+  const { url, expiresAt } = authorizeSchema.parse(await ask(options, `${path}/authorize`, {}));
+  if (!options.wait && options.json === true) printJson({ url, expiresAt });
+  else process.stdout.write(`Open this address in a browser, and sign in there:\n\n  ${url}\n\n`);
+  if (!options.wait) return;
+  const before = (await viewOf(options, server))?.validUntil;
+  for (const end = Date.now() + WAIT_MS; Date.now() < end; await sleep(LOOK_MS)) {
+    const view = await viewOf(options, server);
+    if (view?.state !== 'ok' || (view.validUntil !== undefined && view.validUntil === before)) continue;
+    if (options.json === true) printJson(view);
+    else process.stdout.write(`Signed in to ${view.server}: ${stateOf(view)}.\n`);
+    return;
+  }
+  throw new CliError('nobody signed in within ten minutes', EXIT.failed);
+}
+
+async function renew(server: string, options: Options): Promise<void> {
+  const view = credentialViewSchema.parse(await ask(options, `${pathOf(server)}/renew`, {}));
+  if (options.json === true) printJson(view);
+  else process.stdout.write(`${view.server}: ${stateOf(view)}.\n`);
+}
+
+async function viewOf(options: Options, server: string): Promise<CredentialView | undefined> {
+  const { credentials } = credentialListSchema.parse(await ask(options, '/api/v1/credentials'));
+  return credentials.find((one) => one.server.endsWith(`:${server}`) || one.server === server);
 }
 
 async function set(server: string, name: string, options: Options): Promise<void> {

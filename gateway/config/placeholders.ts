@@ -9,7 +9,7 @@ interface ServerTexts {
   readonly auth: {
     readonly type: string;
     readonly headers?: Readonly<Record<string, string>>;
-    readonly perUser?: boolean;
+    readonly perUser?: boolean | undefined;
   };
   readonly env: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,6 @@
 import * as z from 'zod';
+import { addressSchema, documentSchema } from './address.ts';
+import { oauthSchema } from './oauth.ts';
 import { placeholdersIn } from './placeholders.ts';
 import { kindIssues } from './server-kind.ts';
 import { listenSchema } from './listen.ts';
@@ -21,29 +23,6 @@ const nameSchema = z
   .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'use letters, digits and . _ - between them')
   .refine((name) => !name.includes('__'), 'must not contain "__", which separates server and tool');
 
-/** References are not resolved in addresses, and nothing reads a user and password there. */
-const addressSchema = z
-  .url({ protocol: /^https?$/, message: 'must be an http or https address' })
-  .refine(
-    (address) => !/^[a-z]+:\/\/[^/?#]*@/i.test(address),
-    'must hold no user name or password; put the credential where references are resolved',
-  )
-  .refine((address) => !address.includes('${'), 'must hold no reference; none is resolved in an address');
-
-/** An address, or a path relative to the configuration file's folder. */
-const documentSchema = z
-  .string()
-  .min(1)
-  .superRefine((document, context) => {
-    const checked = /^[a-z][a-z0-9+.-]+:\/\//i.test(document)
-      ? addressSchema.safeParse(document)
-      : z
-          .string()
-          .regex(/^(?!.*\$\{)/, 'must hold no reference; none is resolved in a path')
-          .safeParse(document);
-    for (const { message } of checked.error?.issues ?? []) context.addIssue({ code: 'custom', message });
-  });
-
 const authSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('none') }),
   z
@@ -62,6 +41,7 @@ const authSchema = z.discriminatedUnion('type', [
         : `set perUser: true, so that each person fills in {{${placeholders[0] ?? ''}}}`;
       context.issues.push({ code: 'custom', input: context.value, path: ['perUser'], message });
     }),
+  oauthSchema,
 ]);
 
 /** When a server's process runs, and who shares it. */

@@ -1,3 +1,5 @@
+import { isConfidential } from './address.ts';
+
 /** The keys that say what a server is, and those that only some kinds of server have. */
 interface ServerKeys {
   readonly url?: string | undefined;
@@ -64,7 +66,14 @@ export function kindIssues(server: ServerKeys): { readonly key: string; readonly
     'protocol',
     'the transport sse is of the legacy era',
   );
-  const authless = url === undefined && !api && auth.type === 'header';
-  issue(authless, 'auth', 'header auth needs a url or openapi');
+  const authless = url === undefined && !api && auth.type !== 'none';
+  issue(authless, 'auth', `${auth.type === 'header' ? 'header auth' : auth.type} needs a url or openapi`);
+  const signed = auth.type === 'oauth2' ? (url ?? baseUrl) : undefined;
+  issue(signed !== undefined && command !== undefined, 'auth', 'oauth2 is for servers that others run');
+  issue(
+    signed !== undefined && !isConfidential(signed),
+    url === undefined ? 'baseUrl' : 'url',
+    'oauth2 needs an https address: tokens are sent there',
+  );
   return issues;
 }

@@ -44,13 +44,16 @@ function textsOf(config: Config): { place: string; text: string }[] {
   for (const group of config.groups) {
     for (const server of group.servers) {
       const place = `${group.name}:${server.name}`;
-      const headers = server.auth.type === 'header' ? Object.values(server.auth.headers) : [];
+      const { auth } = server;
+      const headers = auth.type === 'header' ? Object.values(auth.headers) : [];
+      const client = auth.type === 'oauth2' ? [auth.clientId ?? '', auth.clientSecret ?? ''] : [];
       const own = [
         server.command ?? '',
         server.cwd ?? '',
         ...server.args,
         ...Object.values(server.env),
         ...headers,
+        ...client,
       ];
       texts.push(...own.map((text) => ({ place, text })));
       server.tools.forEach(({ fixed }, index) => {

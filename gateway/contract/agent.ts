@@ -118,6 +118,30 @@ export type ToolResultFacts = z.infer<typeof toolResultFactsSchema>;
 export const offeredToolSchema = z.object({ function: z.string(), server: z.string(), tool: z.string() });
 export type OfferedTool = z.infer<typeof offeredToolSchema>;
 
+/** A call waits until its person has signed in at the server's authorization server. */
+const authRequiredSchema = z.object({
+  type: z.literal('mcp.auth_required'),
+  /** The sign-in's; several calls may wait for one. */
+  id: z.string(),
+  server: z.string(),
+  tool: z.string(),
+  /** To be opened in a browser. */
+  url: z.string(),
+  message: z.string(),
+  /** Milliseconds since the epoch. */
+  expiresAt: z.number(),
+});
+export type AuthRequired = z.infer<typeof authRequiredSchema>;
+
+/** The wait is over; `given` is whether somebody has signed in. */
+const authResolvedSchema = z.object({
+  type: z.literal('mcp.auth_resolved'),
+  id: z.string(),
+  server: z.string(),
+  given: z.boolean(),
+});
+export type AuthResolved = z.infer<typeof authResolvedSchema>;
+
 /**
  * What rides in `toolgate` on a chunk. The named events (`event: run.created` and so on) are chunks with an
  * empty `choices`, as OpenAI's own usage chunk is, so that a plain OpenAI client passes over them.
@@ -135,6 +159,8 @@ export const agentEventSchema = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('iteration.started'), iteration: z.number().int() }),
   z.object({ type: z.literal('tool.result') }).extend(toolResultFactsSchema.shape),
+  authRequiredSchema,
+  authResolvedSchema,
   z.object({
     type: z.literal('run.done'),
     runId: z.string(),

@@ -1,17 +1,28 @@
 import * as z from 'zod';
 
-/** What a person has given for a server that asks each for their own. */
+/** What a person has given for a server that asks each for their own, or how a sign-in there is. */
 export const credentialViewSchema = z.object({
   /** `tenant:group:server`. */
   server: z.string(),
   group: z.string(),
   name: z.string(),
+  /** Whose it is; `everyone` of a sign-in that all share. */
   subject: z.string(),
-  /** `missing`: something is to be filled in before it can be used. */
-  state: z.enum(['ok', 'missing']),
+  /** `values` are filled in; `oauth2` is signed in to. */
+  kind: z.enum(['values', 'oauth2']),
+  /** `missing`: something is to be filled in before it can be used. `consent`: somebody has to sign in, or again. */
+  state: z.enum(['ok', 'missing', 'consent']),
   /** The names that are to be filled in, and those of them that are not yet. */
   fields: z.array(z.string()),
   missing: z.array(z.string()),
+  /** Of a sign-in: who gave the token, for what, and until when (ISO 8601). */
+  issuer: z.string().optional(),
+  scopes: z.array(z.string()).optional(),
+  validUntil: z.string().optional(),
+  /** Whether the gateway renews it by itself. */
+  renews: z.boolean().optional(),
+  /** Why somebody has to sign in again. */
+  problem: z.string().optional(),
 });
 export type CredentialView = z.infer<typeof credentialViewSchema>;
 
@@ -33,3 +44,7 @@ export const credentialValuesSchema = z.strictObject({
       .regex(/^[^\u0000-\u001f\u007f]*$/, 'must be one line, without control characters'),
   ),
 });
+
+/** `POST /api/v1/credentials/{group}/{server}/authorize`: where to sign in, and until when (ISO 8601). */
+export const authorizeSchema = z.object({ url: z.string(), expiresAt: z.string() });
+export type AuthorizeAnswer = z.infer<typeof authorizeSchema>;

@@ -13,6 +13,8 @@ export const problemSchema = z.object({
   rule: z.string().optional(),
   field: z.string().optional(),
   traceId: z.string().optional(),
+  /** Where to sign in, when that is what is missing. */
+  url: z.string().optional(),
   /** With the rule `launch-consent`: the commands that want consent. */
   launches: z.array(launchSchema).optional(),
 });

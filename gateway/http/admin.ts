@@ -5,6 +5,8 @@ import type { ReferenceSource } from '../config/references.ts';
 import type { Config } from '../config/schema.ts';
 import type { ActivityPage } from '../contract/activity.ts';
 import { callRequestSchema, type CallResponse } from '../contract/admin.ts';
+import type { ConsentDesk } from '../credentials/consent-desk.ts';
+import type { Oauth } from '../credentials/oauth/oauth.ts';
 import type { PersonalCredentials } from '../credentials/personal.ts';
 import type { SecretVault } from '../credentials/vault.ts';
 import type { RegistryEvent } from '../contract/registry.ts';
@@ -54,6 +56,8 @@ export interface AdminDeps {
   readonly tokens: Tokens;
   readonly vault: SecretVault;
   readonly personal: PersonalCredentials;
+  readonly oauth: Oauth;
+  readonly consentDesk: ConsentDesk;
   readonly references: ReferenceSource;
   readonly now: () => number;
   readonly activity: ActivityStore;
@@ -153,6 +157,8 @@ export function createAdminApp(deps: AdminDeps): Express {
   app.get('/api/v1/credentials', anyone(credentials.list));
   app.put('/api/v1/credentials/:group/:server', anyone(credentials.set));
   app.delete('/api/v1/credentials/:group/:server', anyone(credentials.remove));
+  app.post('/api/v1/credentials/:group/:server/authorize', anyone(credentials.authorize));
+  app.post('/api/v1/credentials/:group/:server/renew', anyone(credentials.renew));
   app.get('/api/v1/tokens', anyone(tokens.list));
   app.post('/api/v1/tokens', anyone(tokens.create));
   app.delete('/api/v1/tokens', anyone(tokens.revokeAll));
@@ -233,8 +239,13 @@ async function call(deps: AdminDeps, req: Request, res: Response, principal: Pri
   const outcome = await deps.pipeline.run(request);
   const { traceId } = request;
   if (!outcome.ok) {
-    const { reason, message, rule } = outcome.refusal;
-    sendProblem(res, STATUS[reason], message, { traceId, ...(rule !== undefined && { rule }) });
+    const { reason, message, rule, consent } = outcome.refusal;
+    const url = consent?.url;
+    sendProblem(res, STATUS[reason], message, {
+      traceId,
+      ...(rule !== undefined && { rule }),
+      ...(url !== undefined && { url }),
+    });
     return;
   }
   const answer: CallResponse = { traceId, durationMs: performance.now() - began, result: outcome.result };

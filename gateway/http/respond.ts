@@ -27,7 +27,7 @@ export function sendProblem(
   res: ServerResponse,
   status: number,
   detail: string,
-  extra: Partial<Pick<Problem, 'rule' | 'field' | 'traceId' | 'launches'>> = {},
+  extra: Partial<Pick<Problem, 'rule' | 'field' | 'traceId' | 'launches' | 'url'>> = {},
   headers: Record<string, string> = {},
 ): void {
   const problem: Problem = {

@@ -30,6 +30,8 @@ export interface ServerDeps {
   readonly protectedResource: (req: IncomingMessage, res: ServerResponse, path: string) => boolean;
   /** Where browsers sign in; false when the path is not its own. */
   readonly signIn: (req: IncomingMessage, res: ServerResponse, path: string) => Promise<boolean>;
+  /** The browser's way to a sign-in at a server and back; false when the path is not its own. */
+  readonly oauth: (req: IncomingMessage, res: ServerResponse, path: string) => Promise<boolean>;
   readonly console: (req: IncomingMessage, res: ServerResponse, path: string) => Promise<boolean>;
   /** The control plane; takes what is left. */
   readonly admin: RequestListener;
@@ -109,6 +111,7 @@ async function route(deps: ServerDeps, req: IncomingMessage, res: ServerResponse
   }
   if (deps.protectedResource(req, res, path)) return;
   if (await deps.signIn(req, res, path)) return;
+  if (path.startsWith('/oauth/') && (await deps.oauth(req, res, path))) return;
   if (path.startsWith('/v0.1/') && (await deps.registryApi(req, res, path))) return;
   for (const { prefix, handle } of deps.dataPlane) {
     if (!path.startsWith(prefix)) continue;

@@ -17,6 +17,7 @@ import { CODES, type Incoming, type RequestId, type RpcError, resultText, errorT
 import { LISTS, progressToken, takeAim, withoutProgressToken, type Aim } from './aim.ts';
 import type { ListMethod, Views } from './scope.ts';
 import type { ModernSession } from './modern-session.ts';
+import { askToOpen, opensAddresses } from './consent.ts';
 import { askable, canBeAsked, createRelay, sessionRoute, type Reached, type Route } from './relay.ts';
 import { asksForInput, continueInRounds, type Fulfil } from './rounds.ts';
 import type { SessionConnection, SessionConnections } from './session-connection.ts';
@@ -190,6 +191,9 @@ async function callThrough(
     ...(aim.method !== undefined && { method: aim.method }),
     own,
     envelope: envelopeOf(session, logLevel),
+    ...(opensAddresses(session.capabilities) && {
+      onConsent: askToOpen(sessionRoute(session, stream.send), cancel.signal),
+    }),
     facts: { upstreamMs: 0, requestBytes: exchange.requestBytes, responseBytes: null },
   };
   try {

@@ -54,6 +54,19 @@ export interface OwnConnection {
   waiting(): boolean;
 }
 
+/** A sign-in that a call waits for, or that the caller is told to make. */
+export interface ConsentRequest {
+  readonly id: string;
+  /** `tenant:group:server`. */
+  readonly server: string;
+  /** The address to open in a browser. */
+  readonly url: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+  /** True when it was given; false when it lapsed or failed, or `signal` aborts. */
+  given(signal: AbortSignal): Promise<boolean>;
+}
+
 /** One call of an MCP server, on its way through the pipeline. */
 export interface Call {
   /** W3C trace id, 32 lower-case hex digits. */
@@ -77,6 +90,11 @@ export interface Call {
   /** Aborted when the caller gives up. */
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+  /**
+   * Tells the caller where to sign in; `why` is in words for a person. False when the caller does not want to. Without it
+   * the call is refused and says where.
+   */
+  readonly onConsent?: (consent: ConsentRequest, why: string) => Promise<boolean>;
   /** What stages learn on the way, for the record. */
   readonly facts: CallFacts;
 }
@@ -101,7 +119,7 @@ export type RefusalReason =
   | 'timeout'
   | 'cancelled'
   | 'upstream-unavailable'
-  /** The caller has not given what the server asks each person for. */
+  /** What the server asks each person for was not given, or somebody has to sign in there. */
   | 'auth-required'
   /** The server needs something of the caller (elicitation, sampling, roots) that there is no way to get. */
   | 'input-required'
@@ -114,6 +132,10 @@ export interface Refusal {
   readonly message: string;
   /** The rule that decided, for the record and for administrators. */
   readonly rule?: string;
+  /** With `auth-required`: the server, by id, that somebody has to sign in at. */
+  readonly lacksConsent?: string;
+  /** Where the caller can do that. */
+  readonly consent?: ConsentRequest;
   /** The upstream's own JSON-RPC error, byte for byte. */
   readonly upstreamError?: { readonly code: number; readonly message: string; readonly data?: unknown };
 }

@@ -6,6 +6,7 @@ import { toSent } from '../registry/shape.ts';
 import { quarantineReason } from '../registry/pins.ts';
 import type { ActivityStore } from '../storage/contracts.ts';
 import {
+  ConsentNeededError,
   CredentialsMissingError,
   describeError,
   JsonRpcError,
@@ -218,6 +219,10 @@ function explain(error: unknown, call: Call): Refusal {
       message,
       upstreamError: { code, message, ...(data !== undefined && { data }) },
     };
+  }
+  if (error instanceof ConsentNeededError) {
+    const message = `${call.target.serverId}: ${error.message}`;
+    return { reason: 'auth-required', message, lacksConsent: error.serverId };
   }
   if (error instanceof CredentialsMissingError)
     return { reason: 'auth-required', message: `${call.target.serverId}: ${error.message}` };

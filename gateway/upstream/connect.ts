@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { ServerConfig } from '../config/schema.ts';
+import type { Authorizer } from './authorized.ts';
 import type { ClientDescription, Connection, ConnectionEvents } from './connection.ts';
 import type { Dispatchers } from './dispatcher.ts';
 import { prepareLaunch, type LaunchContext } from './launch.ts';
@@ -19,6 +20,8 @@ export interface ConnectDeps {
   readonly dispatchers: Dispatchers;
   readonly reaper: Reaper;
   readonly gatewayVersion: string;
+  /** Gives the tokens of whom the connection is for, where the server wants any. */
+  readonly authorizer?: Authorizer | undefined;
   /** Takes known secrets out of what a server prints and answers as an error. */
   readonly redact: Redact;
 }
@@ -103,6 +106,7 @@ function overOpenapi(
     document: isAddress(document) ? document : resolve(deps.launch.folder, document),
     baseUrl: new URL(server.baseUrl ?? ''),
     headers: headersOf(server, deps),
+    authorizer: deps.authorizer,
     dispatcher: deps.dispatchers.for(server.allowPrivateAddress),
     version: deps.gatewayVersion,
     signal,
@@ -114,6 +118,7 @@ function httpDeps(server: ServerConfig, url: string, deps: ConnectDeps, attempt:
     ...attempt,
     url: new URL(url),
     headers: headersOf(server, deps),
+    authorizer: deps.authorizer,
     dispatcher: deps.dispatchers.for(server.allowPrivateAddress),
   };
 }

@@ -24,6 +24,17 @@ export class UnavailableError extends Error {
 /** The server asks each person for credentials, and the caller has not given theirs. */
 export class CredentialsMissingError extends UnavailableError {}
 
+/** Somebody has to sign in at the server's authorization server before it can be used. */
+export class ConsentNeededError extends CredentialsMissingError {
+  /** `group:server`. */
+  readonly serverId: string;
+
+  constructor(serverId: string, message: string) {
+    super(message);
+    this.serverId = serverId;
+  }
+}
+
 /** The server answered a request with an HTTP status that refuses it. */
 export class HttpStatusError extends UnavailableError {
   readonly statusCode: number;

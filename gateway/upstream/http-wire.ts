@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { isJsonObject, parseJson } from '../contract/json.ts';
+import { authorized, type Authorizer } from './authorized.ts';
 import { describeError, HttpStatusError, UnavailableError } from './errors.ts';
 import { exchange, type JsonResponse, type StreamResponse } from './http-exchange.ts';
 
@@ -11,6 +12,8 @@ export interface HttpTarget {
   /** Sent with every request, references resolved. */
   readonly headers: Readonly<Record<string, string>>;
   readonly dispatcher: Dispatcher;
+  /** Gives each request its token, where the server wants one. */
+  readonly authorizer?: Authorizer | undefined;
 }
 
 const BODY_LIMIT = 128 * 1024 * 1024;
@@ -49,14 +52,16 @@ export class HttpWire {
     signal: AbortSignal,
   ): Promise<JsonResponse | StreamResponse> {
     const { origin, path } = this;
+    const { authorizer, dispatcher } = this.target;
     Object.assign(headers, this.target.headers);
+    const send = (): Promise<JsonResponse | StreamResponse> =>
+      exchange(dispatcher, { origin, path, method, body: text, headers }, signal, BODY_LIMIT);
     try {
-      return await exchange(
-        this.target.dispatcher,
-        { origin, path, method, body: text, headers },
-        signal,
-        BODY_LIMIT,
-      );
+      if (authorizer === undefined) return await send();
+      if (method === 'POST') return await authorized(authorizer, headers, send);
+      // Streams are asked for again and again: none of them is worth a sign-in or a renewal.
+      headers['authorization'] = await authorizer.header();
+      return await send();
     } catch (error) {
       if (error instanceof UnavailableError) throw error;
       const reason = `${origin} cannot be reached (${describeError(error)})`;

@@ -1,6 +1,7 @@
 import { createParser } from 'eventsource-parser';
 import type { Readable } from 'node:stream';
 import { parseJson, type JsonObject } from '../contract/json.ts';
+import { authorized } from './authorized.ts';
 import { describeError, UnavailableError } from './errors.ts';
 import { discard, exchange, type JsonResponse, type StreamResponse } from './http-exchange.ts';
 import type { HttpTarget } from './http-wire.ts';
@@ -101,19 +102,17 @@ export class SseTransport implements Transport {
     signal: AbortSignal,
     body: string | undefined,
   ): Promise<JsonResponse | StreamResponse> {
-    const headers = {
+    const headers: Record<string, string> = {
       accept: method === 'GET' ? 'text/event-stream' : 'application/json, text/event-stream',
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...this.target.headers,
     };
     const options = { origin: url.origin, path: url.pathname + url.search, method, headers };
+    const { authorizer, dispatcher } = this.target;
+    const send = (): Promise<JsonResponse | StreamResponse> =>
+      exchange(dispatcher, { ...options, body: body ?? null }, signal, POST_ANSWER_LIMIT);
     try {
-      return await exchange(
-        this.target.dispatcher,
-        { ...options, body: body ?? null },
-        signal,
-        POST_ANSWER_LIMIT,
-      );
+      return await (authorizer === undefined ? send() : authorized(authorizer, headers, send));
     } catch (error) {
       if (error instanceof UnavailableError) throw error;
       throw new UnavailableError(`${url.origin} cannot be reached (${describeError(error)})`);

@@ -2,7 +2,7 @@ import type { Capabilities, KnownServer, ServerStatus } from '../registry/entry.
 import type { Log } from '../telemetry/log.ts';
 import type { Connection, ConnectionEvents } from './connection.ts';
 import { discover, NOTHING, type Discovery } from './discover.ts';
-import { describeError, UnavailableError } from './errors.ts';
+import { CredentialsMissingError, describeError, UnavailableError } from './errors.ts';
 import { createRestarts, type RestartBudget, type Restarts } from './restarts.ts';
 import { createUsage, type Usage } from './usage.ts';
 
@@ -167,8 +167,9 @@ export class Supervisor {
       const reason = timeout.aborted
         ? `did not answer within ${this.deps.connectTimeoutMs / 1000} s of its start`
         : describeError(error);
-      this.lost(reason);
-      throw new UnavailableError(reason, { cause: error });
+      const missing = error instanceof CredentialsMissingError;
+      this.lost(reason, missing);
+      throw missing ? error : new UnavailableError(reason, { cause: error });
     }
     this.connection = connection;
     this.connectedAt = Date.now();
@@ -265,11 +266,16 @@ export class Supervisor {
     );
   }
 
-  private lost(reason: string): void {
+  /** A server that lacks credentials is not asked again by itself: whoever gives them makes it start anew. */
+  private lost(reason: string, lacksCredentials = false): void {
     if (this.connection !== undefined && Date.now() - this.connectedAt > STEADY_MS) this.restarts.steady();
     this.connection = undefined;
     clearTimeout(this.idleTimer);
     if (this.stopping.signal.aborted) return;
+    if (lacksCredentials) {
+      this.change({ state: 'failed', lastError: reason });
+      return;
+    }
     const pause = this.restarts.next();
     const { restarts } = this.deps;
     const spent =

@@ -11,9 +11,8 @@ import type { Log } from '../telemetry/log.ts';
 import { connectServer, connectSession, type ConnectDeps } from './connect.ts';
 import type { ClientDescription, Connection, ConnectionEvents, Handshake } from './connection.ts';
 import { discover, NOTHING, type Discovery } from './discover.ts';
-import type { PersonalCredentials } from '../credentials/personal.ts';
 import { CredentialsMissingError, UnavailableError } from './errors.ts';
-import { ownCredentials } from './own-credentials.ts';
+import { ownCredentials, type CredentialSources, type OwnCredentials } from './own-credentials.ts';
 import { createIsolated, type Caller } from './isolation.ts';
 import { createOwned } from './owned.ts';
 import { PROCESS_RESTARTS } from './restarts.ts';
@@ -78,13 +77,12 @@ export interface Probed extends Discovery {
   readonly handshake: Handshake;
 }
 
-export interface UpstreamsDeps extends ConnectDeps {
+export interface UpstreamsDeps extends ConnectDeps, CredentialSources {
   readonly config: Config;
   /** What servers listed before this run, and where what they list is kept for the next. */
   readonly catalogStore: CatalogStore;
   readonly pins: Pick<Pins, 'record' | 'knows'>;
   readonly managed: ManagedLists;
-  readonly personal: PersonalCredentials;
   readonly log: Log;
 }
 
@@ -229,9 +227,7 @@ function register(
     if (own === undefined) return deps;
     const [first] = own.holders();
     if (first !== undefined) return own.depsOf(first);
-    throw new CredentialsMissingError(
-      `it is listed when the first person has given ${own.names} (${own.how})`,
-    );
+    throw new CredentialsMissingError(own.lacks);
   };
   const supervised = {
     ...supervision(server),
@@ -252,7 +248,7 @@ function register(
   });
   const { isolation = 'shared' } = server.process ?? {};
   const isolated =
-    isolation === 'shared' && own === undefined
+    isolation === 'shared' && own?.apart !== true
       ? undefined
       : createIsolated({
           isolation: isolation === 'session' ? 'session' : 'user',
@@ -278,7 +274,11 @@ function register(
     server,
     pinned,
     supervisor,
-    connected: (caller) => isolated?.connected(caller) ?? supervisor.connected(),
+    connected: (caller) => {
+      if (isolated !== undefined) return isolated.connected(caller);
+      const missing = own && caller && missingOf(own, caller.subject);
+      return missing === undefined ? supervisor.connected() : Promise.reject(missing);
+    },
     open: async (capabilities, events, subject) => {
       own?.signature(subject);
       const mine = own?.depsOf(subject) ?? deps;
@@ -300,6 +300,16 @@ function register(
       await Promise.all([owned.close(), isolated?.stop(), supervisor.stop()]);
     },
   };
+}
+
+/** What is missing before a server is asked: the supervisor would only know that it could not connect. */
+function missingOf(own: OwnCredentials, subject: string): Error | undefined {
+  try {
+    own.signature(subject);
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
 }
 
 const IDLE_STOP_MS = 10 * 60_000;

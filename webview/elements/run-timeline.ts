@@ -3,7 +3,7 @@ import type { TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import { runningTurn } from '../conversation.ts';
-import type { Conversation, Item, Run, Turn } from '../conversation.ts';
+import type { Conversation, Item, Run, SignInItem, Turn } from '../conversation.ts';
 import type { Playground } from '../playground.ts';
 import { count, shortName } from '../words.ts';
 import { icon, LightElement } from './light-element.ts';
@@ -98,9 +98,23 @@ export class RunTimeline extends LightElement {
         </h4>`;
       case 'text':
         return html`<tg-markdown class="answer" .text=${item.text}></tg-markdown>`;
+      case 'sign-in':
+        return this.signIn(item);
       case 'tool':
         return html`<tg-tool-card .host=${this.playground.host} .call=${item}></tg-tool-card>`;
     }
+  }
+
+  private signIn({ server, url, status }: SignInItem): TemplateResult {
+    const name = shortName(server);
+    if (status === 'given')
+      return html`<p class="notice sign-in">${icon('pass')} You signed in to ${name}; the call goes on.</p>`;
+    if (status === 'lapsed')
+      return html`<p class="notice sign-in">${icon('circle-slash')} Nobody signed in to ${name}.</p>`;
+    return html`<div class="notice warning sign-in" role="status">
+      ${icon('key')} <span>${name} asks you to sign in. The call waits for it.</span>
+      <a class="sign-in-link" href=${url} target="_blank" rel="noopener noreferrer">Sign in to ${name}</a>
+    </div>`;
   }
 
   private omitted(run: Run): TemplateResult | typeof nothing {

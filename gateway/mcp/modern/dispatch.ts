@@ -9,6 +9,7 @@ import { UnavailableError } from '../../upstream/errors.ts';
 import { LISTS, progressToken, takeAim, withoutProgressToken, type Aim } from '../aim.ts';
 import { CODES, errorText, resultText, type RpcError } from '../jsonrpc.ts';
 import type { ModernSession } from '../modern-session.ts';
+import { opensAddresses, signInQuestion } from '../consent.ts';
 import { canBeAsked, type Route } from '../relay.ts';
 import type { ListMethod, Scope, View, Views } from '../scope.ts';
 import { ownServer, type OwnerOf } from './owner.ts';
@@ -171,6 +172,7 @@ async function callThrough(
     resumed = deps.parking.find(state.parked, state.round, principal.tokenId);
     if (resumed === undefined) return failed(exchange, BAD_STATE);
   }
+  const signingIn = state !== undefined && 'consent' in state;
   const logs = logsFor(envelope.logLevel, notify);
   const talk = taken(() => talkFor(deps, aim, owner, exchange, logs, resumed));
   if (talk !== undefined && 'code' in talk) return failed(exchange, talk);
@@ -185,6 +187,8 @@ async function callThrough(
     target: aim.target,
     params: withUpstreamState(withoutProgressToken(aim.params), state),
     signal,
+    // The client was told on its first try, and comes back when the person has answered.
+    ...(signingIn && { onConsent: () => Promise.resolve(accepted(request.params)) }),
     ...(token !== undefined && { onProgress }),
     own: talk?.own,
     envelope,
@@ -193,6 +197,13 @@ async function callThrough(
   const outcome = await deps.pipeline.run(call);
   talk?.end();
   const { upstreamMs } = call.facts;
+  const consent = outcome.ok || signingIn ? undefined : outcome.refusal.consent;
+  if (consent !== undefined && opensAddresses(envelope.clientCapabilities)) {
+    const requestState = deps.states.seal({ consent: consent.id }, binding, consent.expiresAt);
+    const inputRequests = { [SIGN_IN]: signInQuestion(consent) };
+    const asked = JSON.stringify({ resultType: 'input_required', inputRequests, requestState });
+    return { status: 200, text: resultText(request.id, asked), upstreamMs };
+  }
   if (!outcome.ok) return { ...failed(exchange, refusalError(outcome.refusal, aim)), upstreamMs };
   const result = finish(deps, binding, outcome.result, talk?.parked());
   return { status: 200, text: resultText(request.id, JSON.stringify(result)), upstreamMs };
@@ -232,7 +243,19 @@ function logsFor(level: string | undefined, notify: Round['notify']): Round['not
   };
 }
 
+/** The key of the gateway's own question among those of servers. */
+const SIGN_IN = 'toolgate-sign-in';
+
+function accepted({ inputResponses }: JsonObject): boolean {
+  const answer = isJsonObject(inputResponses) ? inputResponses[SIGN_IN] : undefined;
+  return isJsonObject(answer) && answer['action'] === 'accept';
+}
+
 function withUpstreamState(params: JsonObject, state: StateContent | undefined): JsonObject {
+  if (state !== undefined && 'consent' in state) {
+    const { inputResponses: _answered, requestState: _used, ...first } = params;
+    return first;
+  }
   return state !== undefined && 'upstream' in state ? { ...params, requestState: state.upstream } : params;
 }
 

@@ -1,9 +1,11 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
 
-/** What a request state stands for: a call that is parked here, or the state of the server itself. */
+/** What a request state stands for: a call that is parked here, the state of the server itself, or a sign-in by its id. */
 export type StateContent =
-  { readonly parked: string; readonly round: number } | { readonly upstream: string };
+  | { readonly parked: string; readonly round: number }
+  | { readonly upstream: string }
+  | { readonly consent: string };
 
 /** The request a state was given out for; it holds for no other. */
 export interface Binding {

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
 import { LATEST_PROTOCOL_VERSION, type Connection } from '../connection.ts';
+import { authorized, type Authorizer } from '../authorized.ts';
 import { describeError, JsonRpcError, UnavailableError } from '../errors.ts';
 import { exchange } from '../http-exchange.ts';
 import { toToolResult } from './answer.ts';
@@ -16,6 +17,8 @@ export interface OpenapiDeps {
   /** Sent with every request to `baseUrl`'s origin and nowhere else, references resolved. */
   readonly headers: Readonly<Record<string, string>>;
   readonly dispatcher: Dispatcher;
+  /** Gives each request to `baseUrl`'s origin its token, where the API wants one. */
+  readonly authorizer?: Authorizer | undefined;
   /** The gateway's version. */
   readonly version: string;
   /** Bounds the first reading of the document. */
@@ -73,14 +76,15 @@ export async function connectOpenapi(given: OpenapiDeps): Promise<Connection> {
 }
 
 async function readApi(
-  { document, baseUrl, headers, dispatcher }: OpenapiDeps,
+  { document, baseUrl, headers, dispatcher, authorizer }: OpenapiDeps,
   signal: AbortSignal,
 ): Promise<Api> {
   const own = isAddress(document) && new URL(document).origin === baseUrl.origin;
   const source = { location: document, headers: own ? headers : {}, dispatcher };
   const read = await loadDocument(source, signal);
   const info = isJsonObject(read['info']) ? read['info'] : {};
-  const operations = await readOperations(read, Object.keys(headers));
+  const credentials = [...Object.keys(headers), ...(authorizer === undefined ? [] : ['authorization'])];
+  const operations = await readOperations(read, credentials);
   if (operations.byName.size === 0) {
     const [first] = operations.problems;
     throw new UnavailableError(
@@ -92,7 +96,7 @@ async function readApi(
 }
 
 async function call(
-  { baseUrl, headers, dispatcher, version }: OpenapiDeps,
+  { baseUrl, headers, dispatcher, authorizer, version }: OpenapiDeps,
   operation: Operation,
   args: JsonObject,
   signal: AbortSignal,
@@ -100,13 +104,15 @@ async function call(
   const { origin } = baseUrl;
   try {
     const request = encodeRequest(operation, args, baseUrl);
-    const sent = {
+    const sent: Record<string, string> = {
       accept: 'application/json, */*;q=0.8',
       'user-agent': `toolgate/${version}`,
       ...request.headers,
       ...headers,
     };
-    const response = await exchange(dispatcher, { origin, ...request, headers: sent }, signal, BODY_LIMIT);
+    const send = (): ReturnType<typeof exchange> =>
+      exchange(dispatcher, { origin, ...request, headers: sent }, signal, BODY_LIMIT);
+    const response = await (authorizer === undefined ? send() : authorized(authorizer, sent, send));
     return await toToolResult(response, origin + (request.path.split('?')[0] ?? ''), BODY_LIMIT);
   } catch (error) {
     if (error instanceof UnusableArgument)

@@ -1,0 +1,114 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import {
+  authorizeSchema,
+  credentialListSchema,
+  type CredentialView,
+} from '../../gateway/contract/credentials.ts';
+import { newTokenSchema } from '../../gateway/contract/tokens.ts';
+import { createWalker, signIn } from '../support/browser-walk.ts';
+import { startGateway, type RunningGateway } from '../support/gateway.ts';
+import { startOauthProvider, type OauthProvider } from '../support/oauth-provider.ts';
+import { startProtectedServer, type ProtectedServer } from '../support/protected-server.ts';
+
+/** P100 P101 Servers that want OAuth: a real authorization server, and a server that verifies its tokens. */
+let provider: OauthProvider;
+let server: ProtectedServer;
+let gateway: RunningGateway;
+const tokens: Record<string, string> = {};
+
+beforeAll(async () => {
+  provider = await startOauthProvider();
+  server = await startProtectedServer(provider.issuer);
+  gateway = await startGateway({
+    config: `version: 1
+groups:
+  - name: g
+    access: { use: [everyone] }
+    servers:
+      - { name: mine, url: "${server.url}", allowPrivateAddress: true, pins: trust, auth: { type: oauth2 } }
+      - { name: ours, url: "${server.url}", allowPrivateAddress: true, pins: trust, auth: { type: oauth2, perUser: false } }
+`,
+  });
+  tokens['owner'] = gateway.token;
+  for (const name of ['ann', 'ben']) {
+    const { body } = await api('owner', 'POST', '/tokens', { name, subject: `user:${name}` });
+    tokens[name] = newTokenSchema.parse(body).token;
+  }
+});
+afterAll(async () => {
+  await gateway.stop();
+  server.close();
+  await provider.close();
+});
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+async function api(who: string, method: string, path: string, body?: unknown): Promise<Answer> {
+  const response = await fetch(`${gateway.address}/api/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${tokens[who] ?? ''}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+const call = (who: string, tool = 'whoami', at = 'g:mine'): Promise<Answer> =>
+  api(who, 'POST', '/calls', { server: at, tool, arguments: {} });
+const textOf = ({ body }: Answer): string => JSON.stringify(body['result']);
+const begin = async (who: string, at = 'mine'): Promise<string> =>
+  authorizeSchema.parse((await api(who, 'POST', `/credentials/g/${at}/authorize`)).body).url;
+const healthOf = async (who: string, at = 'mine'): Promise<CredentialView | undefined> =>
+  credentialListSchema
+    .parse((await api(who, 'GET', '/credentials')).body)
+    .credentials.find(({ name }) => name === at);
+
+it('sends nobody to a server before they have signed in, and says where', async () => {
+  const before = server.seen.length;
+  expect(await healthOf('ann')).toMatchObject({ kind: 'oauth2', state: 'consent', subject: 'user:ann' });
+  const url = await begin('ann');
+  expect(url).toMatch(new RegExp(`^${gateway.address}/oauth/connect/`));
+  expect(server.seen.slice(before).filter((one) => one !== undefined)).toEqual([]);
+});
+
+it('signs each person in by discovery, registration, PKCE and resource, and uses their own token', async () => {
+  const done = await signIn(createWalker(), await begin('ann'), 'ann-there');
+  expect(done.text).toContain('g:mine is signed in');
+  await vi.waitFor(async () => expect(textOf(await call('ann'))).toContain('whoami: ann-there mcp:read'));
+  expect(provider.registered).toMatchObject([
+    {
+      client_name: 'Toolgate',
+      application_type: 'native',
+      redirect_uris: [`${gateway.address}/oauth/callback`],
+    },
+  ]);
+  const [asked] = provider.authorizations;
+  expect(Object.fromEntries(asked?.searchParams ?? [])).toMatchObject({
+    code_challenge_method: 'S256',
+    resource: server.url,
+    scope: 'mcp:read offline_access',
+  });
+  expect(await healthOf('ann')).toMatchObject({ state: 'ok', issuer: provider.issuer, renews: true });
+
+  const refused = await call('ben');
+  expect(refused.status).toBe(403);
+  expect(refused.body['detail']).toContain('/oauth/connect/');
+  expect(refused.body['url']).toBe(await begin('ben'));
+  await signIn(createWalker(), await begin('ben'), 'ben-there');
+  expect(textOf(await call('ben'))).toContain('whoami: ben-there');
+  expect(textOf(await call('ann'))).toContain('whoami: ann-there');
+});
+
+it('keeps no token in the clear', async () => {
+  const used = server.seen.flatMap((one) => one?.replace('Bearer ', '') ?? []);
+  expect(used.length).toBeGreaterThan(0);
+  for (const file of ['secrets.enc', 'toolgate.db', 'config.json'])
+    for (const token of used)
+      expect(await readFile(join(gateway.dataDir, file), 'utf8').catch(() => '')).not.toContain(token);
+  for (const token of used) expect(gateway.output()).not.toContain(token);
+  expect(server.seen.some((one) => one?.includes('tg_pat') === true)).toBe(false);
+});
