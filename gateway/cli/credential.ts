@@ -88,10 +88,11 @@ async function login(server: string, options: Options & { readonly wait: boolean
   if (!options.wait && options.json === true) printJson({ url, expiresAt });
   else process.stdout.write(`Open this address in a browser, and sign in there:\n\n  ${url}\n\n`);
   if (!options.wait) return;
-  const before = (await viewOf(options, server))?.validUntil;
-  for (const end = Date.now() + WAIT_MS; Date.now() < end; await sleep(LOOK_MS)) {
+  const before = (await viewOf(options, server))?.signedInAt;
+  for (const end = Date.now() + WAIT_MS; Date.now() < end;) {
+    await sleep(LOOK_MS);
     const view = await viewOf(options, server);
-    if (view?.state !== 'ok' || (view.validUntil !== undefined && view.validUntil === before)) continue;
+    if (view?.state !== 'ok' || view.signedInAt === before) continue;
     if (options.json === true) printJson(view);
     else process.stdout.write(`Signed in to ${view.server}: ${stateOf(view)}.\n`);
     return;

@@ -15,9 +15,10 @@ export const credentialViewSchema = z.object({
   /** The names that are to be filled in, and those of them that are not yet. */
   fields: z.array(z.string()),
   missing: z.array(z.string()),
-  /** Of a sign-in: who gave the token, for what, and until when (ISO 8601). */
+  /** Of a sign-in: who gave the token, for what, when somebody signed in, and until when it is good (ISO 8601). */
   issuer: z.string().optional(),
   scopes: z.array(z.string()).optional(),
+  signedInAt: z.string().optional(),
   validUntil: z.string().optional(),
   /** Whether the gateway renews it by itself. */
   renews: z.boolean().optional(),

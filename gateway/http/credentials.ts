@@ -198,12 +198,13 @@ function signInView(
   target: OauthTarget,
   subject: string,
 ): CredentialView {
-  const { state, issuer, scopes, validUntil, renews, problem } = oauth.health(target, subject);
+  const { state, issuer, scopes, signedInAt, validUntil, renews, problem } = oauth.health(target, subject);
   return {
     ...{ server, group, name, subject },
     ...{ kind: 'oauth2', state, fields: [], missing: [] },
     ...(issuer !== undefined && { issuer }),
     ...(scopes !== undefined && { scopes: [...scopes] }),
+    ...(signedInAt !== undefined && { signedInAt: new Date(signedInAt).toISOString() }),
     ...(validUntil !== undefined && { validUntil: new Date(validUntil).toISOString() }),
     ...(renews !== undefined && { renews }),
     ...(problem !== undefined && { problem }),

@@ -12,7 +12,7 @@ const MAX_CONSENTS = 2;
  */
 export function consentStage(
   request: (principal: Principal, entry: ServerEntry) => ConsentRequest | undefined,
-  catalog: Pick<Catalog, 'entry'>,
+  catalog: Pick<Catalog, 'entry' | 'settled'>,
 ): Stage {
   return async (call, next) => {
     let outcome = await next(call);
@@ -26,6 +26,8 @@ export function consentStage(
       if (call.onConsent === undefined) return { ok: false, refusal };
       if (!(await call.onConsent(consent, refusal.message))) return { ok: false, refusal };
       if (!(await consent.given(call.signal))) return unanswered(call, refusal);
+      // It may be the first that lets the server be listed.
+      await catalog.settled([entry.id], { afresh: true });
       outcome = await next(call);
     }
     return outcome;

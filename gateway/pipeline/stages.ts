@@ -2,6 +2,7 @@ import type { CallFacts, Decide } from '../access/decide.ts';
 import { isJsonObject } from '../contract/json.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Catalog } from '../registry/catalog.ts';
+import type { ServerEntry } from '../registry/entry.ts';
 import { toSent } from '../registry/shape.ts';
 import { quarantineReason } from '../registry/pins.ts';
 import type { ActivityStore } from '../storage/contracts.ts';
@@ -61,6 +62,7 @@ export function decideStage(decide: Decide, catalog: Catalog, now: () => number)
       // While a server is away before it was ever listed, its tools cannot be judged; say so to those who may know.
       const seen = decide(principal, { action: 'see', serverId: entry.id });
       if (seen.effect === 'allow' && entry.status.protocolVersion === undefined) {
+        if (entry.status.lacks === 'sign-in') return lacksConsent(entry);
         return refuse(
           'upstream-unavailable',
           `${entry.fqn} is not available: ${entry.status.lastError ?? entry.status.state}`,
@@ -238,6 +240,11 @@ function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
     if (signal.aborted) onAbort();
   });
+}
+
+function lacksConsent({ id, fqn, status }: ServerEntry): Promise<Outcome> {
+  const message = `${fqn}: ${status.lastError ?? 'somebody has to sign in'}`;
+  return Promise.resolve({ ok: false, refusal: { reason: 'auth-required', message, lacksConsent: id } });
 }
 
 function refuse(reason: RefusalReason, message: string, rule?: string): Promise<Outcome> {

@@ -56,6 +56,8 @@ export interface Quarantined {
 export interface ServerStatus {
   readonly state: ServerState;
   readonly lastError?: string;
+  /** What it waits for before it can be connected to. */
+  readonly lacks?: 'sign-in' | 'values';
   readonly stderrTail: readonly string[];
   readonly serverInfo?: { readonly name: string; readonly version: string };
   readonly protocolVersion?: string;

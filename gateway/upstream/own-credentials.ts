@@ -18,8 +18,8 @@ export interface CredentialSources {
 export interface OwnCredentials {
   /** Whether each person has a connection of their own. */
   readonly apart: boolean;
-  /** What it is listed with, and where that is given, in words. */
-  readonly lacks: string;
+  /** Says what it is listed with, and where that is given. */
+  missing(): CredentialsMissingError;
   /** Changes with the credentials. Throws a `CredentialsMissingError` while some are missing. */
   signature(subject: string): string;
   /** Whoever has given all, by subject. */
@@ -43,7 +43,8 @@ export function ownCredentials(
   const how = `toolgate credential set ${id}, or PUT /api/v1/credentials/${id.replace(':', '/')}`;
   return {
     apart: true,
-    lacks: `it is listed when the first person has given ${names} (${how})`,
+    missing: () =>
+      new CredentialsMissingError(`it is listed when the first person has given ${names} (${how})`),
     holders: () => personal.holders(registration),
     signature: (subject) => {
       const signature = personal.signature(registration, subject);
@@ -66,7 +67,11 @@ function byConsent(target: OauthTarget, deps: ConnectDeps & CredentialSources): 
   const who = each ? 'the first person' : 'somebody who manages its group';
   return {
     apart: each,
-    lacks: `it is listed when ${who} has signed in (toolgate credential login ${target.id})`,
+    missing: () =>
+      new ConsentNeededError(
+        target.id,
+        `it is listed when ${who} has signed in (toolgate credential login ${target.id})`,
+      ),
     holders: () => (machine ? [holderOf(target, '')] : oauth.holders(target)),
     signature: (subject) => {
       const holder = holderOf(target, subject);

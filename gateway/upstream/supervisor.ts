@@ -2,7 +2,7 @@ import type { Capabilities, KnownServer, ServerStatus } from '../registry/entry.
 import type { Log } from '../telemetry/log.ts';
 import type { Connection, ConnectionEvents } from './connection.ts';
 import { discover, NOTHING, type Discovery } from './discover.ts';
-import { CredentialsMissingError, describeError, UnavailableError } from './errors.ts';
+import { ConsentNeededError, CredentialsMissingError, describeError, UnavailableError } from './errors.ts';
 import { createRestarts, type RestartBudget, type Restarts } from './restarts.ts';
 import { createUsage, type Usage } from './usage.ts';
 
@@ -167,13 +167,13 @@ export class Supervisor {
       const reason = timeout.aborted
         ? `did not answer within ${this.deps.connectTimeoutMs / 1000} s of its start`
         : describeError(error);
-      const missing = error instanceof CredentialsMissingError;
+      const missing = error instanceof CredentialsMissingError ? error : undefined;
       this.lost(reason, missing);
-      throw missing ? error : new UnavailableError(reason, { cause: error });
+      throw missing ?? new UnavailableError(reason, { cause: error });
     }
     this.connection = connection;
     this.connectedAt = Date.now();
-    const { lastError: _cleared, instructions: _former, ...rest } = this.status;
+    const { lastError: _cleared, lacks: _given, instructions: _former, ...rest } = this.status;
     this.status = { ...rest, ...saidOf(connection) };
     await this.list(connection);
     this.usage.touch();
@@ -267,13 +267,14 @@ export class Supervisor {
   }
 
   /** A server that lacks credentials is not asked again by itself: whoever gives them makes it start anew. */
-  private lost(reason: string, lacksCredentials = false): void {
+  private lost(reason: string, missing?: CredentialsMissingError): void {
     if (this.connection !== undefined && Date.now() - this.connectedAt > STEADY_MS) this.restarts.steady();
     this.connection = undefined;
     clearTimeout(this.idleTimer);
     if (this.stopping.signal.aborted) return;
-    if (lacksCredentials) {
-      this.change({ state: 'failed', lastError: reason });
+    if (missing !== undefined) {
+      const lacks = missing instanceof ConsentNeededError ? 'sign-in' : 'values';
+      this.change({ state: 'failed', lastError: reason, lacks });
       return;
     }
     const pause = this.restarts.next();

@@ -11,7 +11,7 @@ import type { Log } from '../telemetry/log.ts';
 import { connectServer, connectSession, type ConnectDeps } from './connect.ts';
 import type { ClientDescription, Connection, ConnectionEvents, Handshake } from './connection.ts';
 import { discover, NOTHING, type Discovery } from './discover.ts';
-import { CredentialsMissingError, UnavailableError } from './errors.ts';
+import { UnavailableError } from './errors.ts';
 import { ownCredentials, type CredentialSources, type OwnCredentials } from './own-credentials.ts';
 import { createIsolated, type Caller } from './isolation.ts';
 import { createOwned } from './owned.ts';
@@ -227,7 +227,7 @@ function register(
     if (own === undefined) return deps;
     const [first] = own.holders();
     if (first !== undefined) return own.depsOf(first);
-    throw new CredentialsMissingError(own.lacks);
+    throw own.missing();
   };
   const supervised = {
     ...supervision(server),

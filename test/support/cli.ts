@@ -7,8 +7,12 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs the built `toolgate` program to its end, within 20 s. */
-export function toolgate(args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> {
+/** Runs the built `toolgate` program to its end, within 20 s; `onOutput` is told what it has printed so far. */
+export function toolgate(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  onOutput: (stdout: string) => void = () => undefined,
+): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [PROGRAM, ...args], {
       env: { ...process.env, ...env },
@@ -17,7 +21,10 @@ export function toolgate(args: readonly string[], env: Record<string, string> = 
     });
     let stdout = '';
     let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+      onOutput(stdout);
+    });
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, stdout, stderr }));

@@ -13,8 +13,8 @@ export interface OauthProvider {
   readonly authorizations: URL[];
   /** How many tokens were revoked. */
   revoked(): number;
-  /** Refuses every refresh from now on, as if the sign-in was taken back. */
-  forget(): void;
+  /** Refuses every token from now on, as if all sign-ins were taken back, until it is called again. */
+  forget(forgetful: boolean): void;
   /** Answers nothing until it is called again. */
   pause(away: boolean): void;
   close(): Promise<void>;
@@ -76,7 +76,7 @@ export async function startOauthProvider(
     issuer,
     ...seen,
     revoked: () => revoked,
-    forget: () => void (forgetful = true),
+    forget: (next) => void (forgetful = next),
     pause: (next) => void (away = next),
     close: () =>
       new Promise((resolve) => {
@@ -95,7 +95,7 @@ function configuration(
   fetchMetadata: typeof fetch | undefined,
 ): Configuration {
   return {
-    jwks: { keys: [key] } as never,
+    jwks: { keys: [key] },
     clients: [
       {
         ...KNOWN_CLIENT,
@@ -109,14 +109,14 @@ function configuration(
     scopes: ['openid', 'offline_access'],
     pkce: { required: () => true },
     rotateRefreshToken: true,
-    ...(fetchMetadata && { fetch: fetchMetadata as never }),
+    ...(fetchMetadata && { fetch: fetchMetadata }),
     clientBasedCORS: () => false,
     features: {
       clientCredentials: { enabled: true },
       registration: { enabled: registration },
       revocation: { enabled: true },
       devInteractions: { enabled: true },
-      ...(fetchMetadata && { clientIdMetadataDocument: { enabled: true, ack: 'draft-00' } as never }),
+      ...(fetchMetadata && { clientIdMetadataDocument: { enabled: true, ack: 'draft-00' } }),
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,

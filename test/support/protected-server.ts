@@ -36,22 +36,30 @@ export async function startProtectedServer(first: string): Promise<ProtectedServ
       res.end(JSON.stringify({ resource: `${origin}/mcp`, authorization_servers: [issuer] }));
       return;
     }
-    if (req.url !== '/mcp') return void res.writeHead(404).end();
+    if (req.url !== '/mcp') {
+      res.writeHead(404).end();
+      return;
+    }
     const { authorization } = req.headers;
     seen.push(authorization);
     const token = authorization?.replace(/^Bearer /, '') ?? '';
     const claims = await claimsOf(token, issuer, `${origin}/mcp`);
-    if (claims === undefined || refused.has(token)) return challenge(res, 401, 'scope="mcp:read"');
+    if (claims === undefined || refused.has(token)) {
+      challenge(res, 401, 'scope="mcp:read"');
+      return;
+    }
     known.add(token);
     const body = await bodyOf(req);
     const tool = /"name":"(write|never)"/.exec(body)?.[1];
     const wanted = tool === 'never' ? 'mcp:admin' : 'mcp:write';
-    if (body.includes('"tools/call"') && tool !== undefined && !claims.scope.includes(wanted))
-      return challenge(res, 403, `error="insufficient_scope", scope="${wanted}"`);
+    if (body.includes('"tools/call"') && tool !== undefined && !claims.scope.includes(wanted)) {
+      challenge(res, 403, `error="insufficient_scope", scope="${wanted}"`);
+      return;
+    }
     const server = serverFor(`${claims.sub} ${claims.scope.join(' ')}`);
     const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
     res.once('close', () => void server.close());
-    await server.connect(transport as never);
+    await server.connect(transport);
     await transport.handleRequest(req, res, JSON.parse(body));
   };
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
@@ -84,7 +92,8 @@ async function claimsOf(
     const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`));
     const { payload } = await jwtVerify(token, keys, { issuer, audience });
     const sub = payload.sub ?? String(payload['client_id']);
-    return { sub, scope: String(payload['scope'] ?? '').split(' ') };
+    const { scope } = payload;
+    return { sub, scope: typeof scope === 'string' ? scope.split(' ') : [] };
   } catch {
     return undefined;
   }

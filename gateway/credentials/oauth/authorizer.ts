@@ -9,7 +9,7 @@ import { EVERYONE, type Holder, type OauthTarget } from './target.ts';
 /** A token is renewed this long before it ends, so that none ends on its way. */
 const AHEAD_MS = 60_000;
 /** A token that is refused so soon after it was given would be refused again. */
-const YOUNG_MS = 10_000;
+const YOUNG_MS = 2_000;
 
 /** Gives one holder's token for each request to a server, and finds another where it is refused. */
 export function createAuthorizer(
@@ -43,7 +43,7 @@ export function createAuthorizer(
       const { expiresAt = Infinity, problem } = grant;
       if (problem !== undefined && problem.kind !== 'scopes') return Promise.reject(needed(problem.message));
       const left = expiresAt - now();
-      if (left > AHEAD_MS) return bearer(grant);
+      if (left > Math.min(AHEAD_MS, (expiresAt - grant.obtainedAt) / 4)) return bearer(grant);
       if (left <= 0) return renew(grant).then(bearer);
       // Still good for this request; the next one finds the new one.
       if (machine || grant.refreshToken !== undefined) renew(grant).catch(() => undefined);
@@ -87,7 +87,8 @@ async function stepUp(
 ): Promise<boolean> {
   const asked = challenge?.scope?.split(' ').filter(Boolean) ?? [];
   const missing = asked.filter((scope) => !grant.scopes.includes(scope));
-  if (missing.length === 0) return false;
+  // What was asked for and not granted would not be granted now.
+  if (missing.every((scope) => grant.asked.includes(scope))) return false;
   if (target.auth.grant === 'client-credentials') {
     const next = await deps.renewal.obtain(target, holder, challenge);
     return missing.some((scope) => next.scopes.includes(scope));

@@ -112,7 +112,9 @@ export function createClients({
         ? { clientId, clientSecret: undefined, method: 'none' }
         : undefined;
     },
-    forget: async (target) => void (await vault.delete(nameOf(target))),
+    forget: async (target) => {
+      await vault.delete(nameOf(target));
+    },
   };
 }
 

@@ -18,7 +18,11 @@ const grantSchema = z.object({
   /** Milliseconds since the epoch; left out where the server did not say. */
   expiresAt: z.number().optional(),
   obtainedAt: z.number(),
+  /** When somebody signed in; milliseconds since the epoch. */
+  signedInAt: z.number(),
   scopes: z.array(z.string()),
+  /** The scopes that were asked for, granted or not. */
+  asked: z.array(z.string()),
   /** Why somebody has to sign in again. */
   problem: z
     .object({
@@ -103,6 +107,8 @@ export function grantOf(
     }),
     resource,
     scopes: [...(tokens.scopes ?? scopes)],
+    asked: [...scopes],
+    signedInAt: now,
     ...fresh(tokens, now),
     ...(tokens.refreshToken !== undefined && { refreshToken: tokens.refreshToken }),
   };

@@ -17,6 +17,8 @@ export interface GrantHealth {
   readonly state: 'ok' | 'consent';
   readonly issuer?: string;
   readonly scopes?: readonly string[];
+  /** When somebody signed in; milliseconds since the epoch. */
+  readonly signedInAt?: number;
   /** Milliseconds since the epoch; undefined where the authorization server did not say. */
   readonly validUntil?: number | undefined;
   /** Whether the gateway renews it by itself. */
@@ -72,12 +74,12 @@ export function createOauth(deps: {
   const health = (target: OauthTarget, holder: Holder): GrantHealth => {
     const grant = grants.get(target, holder);
     if (grant === undefined) return { state: isMachine(target) ? 'ok' : 'consent' };
-    const { issuer, scopes, expiresAt, problem } = grant;
+    const { issuer, scopes, signedInAt, expiresAt, problem } = grant;
     const renews = isMachine(target) || grant.refreshToken !== undefined;
     const over = !renews && expiresAt !== undefined && expiresAt <= now();
     return {
       state: problem !== undefined || over ? 'consent' : 'ok',
-      ...{ issuer, scopes, validUntil: expiresAt, renews },
+      ...{ issuer, scopes, signedInAt, validUntil: expiresAt, renews },
       ...(problem !== undefined && { problem: problem.message }),
     };
   };

@@ -65,7 +65,7 @@ export async function getJson(fetch: OauthFetch, url: string): Promise<unknown> 
   const response = await fetch(url, { method: 'GET', headers: { accept: 'application/json' } });
   if (response.status !== 200) return undefined;
   try {
-    return (await response.json()) as unknown;
+    return await response.json();
   } catch {
     return undefined;
   }
