@@ -7,6 +7,7 @@ import type { ExportBundle } from './contract/admin.ts';
 import { createAdminApp } from './http/admin.ts';
 import { createAgentRoutes } from './http/agent.ts';
 import { createConsole } from './http/console.ts';
+import { createCookie } from './http/cookies.ts';
 import { createEntrance } from './http/entrance.ts';
 import { createMcpSurface } from './http/mcp-surface.ts';
 import { createModelRoutes } from './http/models.ts';
@@ -289,7 +290,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
     protectedResource: entrance.protectedResource,
     signIn: entrance.signIn,
     registryApi: createRegistryApi({ perimeter, address, catalog, config: () => config, now }),
-    oauth: createOauthRoutes({ consents: oauth.consents, description, log }),
+    oauth: createOauthRoutes({
+      consents: oauth.consents,
+      cookie: createCookie('consent', 'Lax', address, port),
+      ...{ description, log },
+    }),
     console: createConsole(deps.consoleFolder),
     admin,
     log,

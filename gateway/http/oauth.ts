@@ -5,11 +5,15 @@ import type { Consent, Consents } from '../credentials/oauth/consents.ts';
 import { OauthError } from '../credentials/oauth/errors.ts';
 import { EVERYONE } from '../credentials/oauth/target.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Cookie } from './cookies.ts';
+import { isOwnPage } from './page.ts';
 import { sendPage } from './pages.ts';
 import { sendJsonText, sendProblem } from './respond.ts';
 
 export const CALLBACK_PATH = '/oauth/callback';
 export const CLIENT_METADATA_PATH = '/oauth/client-metadata.json';
+/** As long as a sign-in may take. */
+const BROWSER_MS = 10 * 60_000;
 const CONNECT = /^\/oauth\/connect\/([\w-]{1,64})(\/continue)?$/;
 
 /** The gateway as authorization servers see it that is reached at `base`. */
@@ -33,30 +37,26 @@ export function consentPath(id: string): string {
  */
 export function createOauthRoutes({
   consents,
+  cookie,
   description,
   log,
 }: {
   readonly consents: Consents;
+  /** Of a browser that is with an authorization server meanwhile. */
+  readonly cookie: Cookie;
   readonly description: () => ClientDescription;
   readonly log: Pick<Log, 'info'>;
 }): (req: IncomingMessage, res: ServerResponse, path: string) => Promise<boolean> {
   const goOn = async (req: IncomingMessage, res: ServerResponse, id: string): Promise<void> => {
     // A link on another site would skip the page that says whose sign-in this is.
-    const site = req.headers['sec-fetch-site'];
-    if (site !== undefined && site !== 'same-origin') {
+    if (!isOwnPage(req)) {
       res.writeHead(303, { location: consentPath(id), 'cache-control': 'no-store' }).end();
       return;
     }
     try {
-      const { url, browser } = await consents.start(id);
-      const secure = new URL(description().redirectUri).protocol === 'https:' ? '; Secure' : '';
-      const cookie = `${cookieName(id)}=${browser}; Path=${CALLBACK_PATH}; HttpOnly; SameSite=Lax; Max-Age=600${secure}`;
-      res.writeHead(303, {
-        location: url,
-        'set-cookie': cookie,
-        'cache-control': 'no-store',
-        'referrer-policy': 'no-referrer',
-      });
+      const { url, browser } = await consents.start(id, cookie.read(req));
+      cookie.set(req, res, browser, BROWSER_MS);
+      res.writeHead(303, { location: url, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' });
       res.end();
     } catch (error) {
       failed(res, error, consents.find(id) && consentPath(id), log);
@@ -65,11 +65,7 @@ export function createOauthRoutes({
   const comeBack = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const query = (req.url ?? '').split('?')[1] ?? '';
     try {
-      const consent = await consents.finish(new URLSearchParams(query), (id) =>
-        cookieOf(req, cookieName(id)),
-      );
-      const forget = `${cookieName(consent.id)}=; Path=${CALLBACK_PATH}; HttpOnly; SameSite=Lax; Max-Age=0`;
-      res.setHeader('set-cookie', forget);
+      const consent = await consents.finish(new URLSearchParams(query), cookie.read(req));
       sendPage(res, 200, {
         title: `${consent.target.id} is signed in`,
         paragraphs: [`Toolgate can use it for ${nameOf(consent)} now. What waited for it goes on by itself.`],
@@ -146,13 +142,4 @@ function failed(
 
 function nameOf({ holder }: Consent): string {
   return holder === EVERYONE ? 'everyone who may use it' : holder;
-}
-
-function cookieName(id: string): string {
-  return `toolgate_oauth_${id}`;
-}
-
-function cookieOf({ headers }: IncomingMessage, name: string): string | undefined {
-  const pairs = headers.cookie?.split(';').map((pair) => pair.trim()) ?? [];
-  return pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1);
 }

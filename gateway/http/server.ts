@@ -47,6 +47,9 @@ export interface HttpServer {
   close(): void;
 }
 
+/** The paths of signing in; all others are spared the question. */
+const SIGN_IN = /^\/(?:api\/v1\/sign-in|sign-in)\b/;
+
 /** More would be a flood: a client keeps a handful, a proxy in front some hundreds. */
 const MAX_CONNECTIONS = 10_000;
 
@@ -110,7 +113,7 @@ async function route(deps: ServerDeps, req: IncomingMessage, res: ServerResponse
     return;
   }
   if (deps.protectedResource(req, res, path)) return;
-  if (await deps.signIn(req, res, path)) return;
+  if (SIGN_IN.test(path) && (await deps.signIn(req, res, path))) return;
   if (path.startsWith('/oauth/') && (await deps.oauth(req, res, path))) return;
   if (path.startsWith('/v0.1/') && (await deps.registryApi(req, res, path))) return;
   for (const { prefix, handle } of deps.dataPlane) {

@@ -21,7 +21,7 @@ export function consentStage(
       if (lacking === undefined || call.principal === undefined) return outcome;
       const entry = catalog.entry(lacking.serverId);
       const consent = entry && request(call.principal, entry);
-      if (consent === undefined) return outcome;
+      if (entry === undefined || consent === undefined) return outcome;
       const refusal = told(lacking.refusal, consent);
       if (call.onConsent === undefined) return { ok: false, refusal };
       if (!(await call.onConsent(consent, refusal.message))) return { ok: false, refusal };

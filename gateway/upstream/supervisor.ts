@@ -167,9 +167,9 @@ export class Supervisor {
       const reason = timeout.aborted
         ? `did not answer within ${this.deps.connectTimeoutMs / 1000} s of its start`
         : describeError(error);
-      const missing = error instanceof CredentialsMissingError ? error : undefined;
-      this.lost(reason, missing);
-      throw missing ?? new UnavailableError(reason, { cause: error });
+      this.lost(reason, lackOf(error));
+      if (error instanceof CredentialsMissingError) throw error;
+      throw new UnavailableError(reason, { cause: error });
     }
     this.connection = connection;
     this.connectedAt = Date.now();
@@ -267,13 +267,12 @@ export class Supervisor {
   }
 
   /** A server that lacks credentials is not asked again by itself: whoever gives them makes it start anew. */
-  private lost(reason: string, missing?: CredentialsMissingError): void {
+  private lost(reason: string, lacks?: ServerStatus['lacks']): void {
     if (this.connection !== undefined && Date.now() - this.connectedAt > STEADY_MS) this.restarts.steady();
     this.connection = undefined;
     clearTimeout(this.idleTimer);
     if (this.stopping.signal.aborted) return;
-    if (missing !== undefined) {
-      const lacks = missing instanceof ConsentNeededError ? 'sign-in' : 'values';
+    if (lacks !== undefined) {
       this.change({ state: 'failed', lastError: reason, lacks });
       return;
     }
@@ -298,4 +297,9 @@ export class Supervisor {
 function saidOf({ handshake }: Connection): Omit<KnownServer, 'listedAt' | 'capabilities' | 'shyAt'> {
   const { serverInfo, protocolVersion, capabilities, instructions } = handshake;
   return { serverInfo, protocolVersion, declared: capabilities, ...(instructions && { instructions }) };
+}
+
+function lackOf(error: unknown): ServerStatus['lacks'] {
+  if (!(error instanceof CredentialsMissingError)) return undefined;
+  return error instanceof ConsentNeededError ? 'sign-in' : 'values';
 }

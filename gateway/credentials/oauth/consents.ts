@@ -34,11 +34,11 @@ export interface Consents {
   find(id: string): Consent | undefined;
   /**
    * Where to send the browser, and what to give it: the way back takes only a browser that has that. Finds the
-   * authorization server and registers with it. Rejects with an `OauthError`.
+   * authorization server and registers with it. `browser` is what this one was given before. Rejects with an `OauthError`.
    */
-  start(id: string): Promise<{ readonly url: string; readonly browser: string }>;
+  start(id: string, browser: string | undefined): Promise<{ readonly url: string; readonly browser: string }>;
   /** Takes the browser that came back, and keeps the tokens. Rejects with an `OauthError`. */
-  finish(response: URLSearchParams, browser: (id: string) => string | undefined): Promise<Consent>;
+  finish(response: URLSearchParams, browser: string | undefined): Promise<Consent>;
   /** True when the consent was given; false when it lapsed or failed, or `signal` aborts. */
   given(consent: Consent, signal: AbortSignal): Promise<boolean>;
   close(): void;
@@ -113,7 +113,7 @@ export function createConsents({
       return one;
     },
     find: (id) => pending.get(id),
-    start: async (id) => {
+    start: async (id, former) => {
       const one = pending.get(id);
       if (one === undefined) throw new OauthError('this sign-in is over or has expired; ask for a new one');
       const { target, holder } = one;
@@ -123,13 +123,15 @@ export function createConsents({
       const described = description();
       const client = await clients.obtain(target, as, described);
       const scopes = scopesFor(target, found, grants.get(target, holder));
-      const [state, browser] = [randomBytes(24).toString('base64url'), randomBytes(24).toString('base64url')];
+      const state = randomBytes(24).toString('base64url');
+      // A person may sign in to several servers at once, in one browser.
+      const browser = former ?? randomBytes(24).toString('base64url');
       const verifier = generateRandomCodeVerifier();
       const { redirectUri } = described;
       one.started = { state, verifier, browser, redirectUri, as, client, resource, scopes };
       return { url: await addressOf(one.started), browser };
     },
-    finish: async (response, browserOf) => {
+    finish: async (response, browser) => {
       const state = response.get('state') ?? '';
       const one = [...pending.values()].find(
         ({ started }) => started !== undefined && isEqual(started.state, state),
@@ -137,7 +139,7 @@ export function createConsents({
       const started = one?.started;
       if (one === undefined || started === undefined)
         throw new OauthError('this sign-in is over or has expired; ask for a new one');
-      if (!isEqual(started.browser, browserOf(one.id) ?? ''))
+      if (!isEqual(started.browser, browser ?? ''))
         throw new OauthError('this is not the browser that the sign-in was begun in; begin it in this one');
       // A code is good for one try, whatever comes of it.
       delete one.started;
