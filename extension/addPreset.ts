@@ -38,7 +38,7 @@ function toChoice(preset: Preset): vscode.QuickPickItem & { value: Preset } {
     none: '',
     header: t('needs a key'),
     env: t('needs a key'),
-    oauth: t('signs in with OAuth, which is not supported yet'),
+    oauth: t('each person signs in'),
   }[auth];
   return {
     label: preset.title,

@@ -53,7 +53,7 @@ async function search(words: readonly string[], options: SearchOptions): Promise
         ['name', 'auth', 'at', 'description'],
         presets.map(({ name, auth, server, description }) => [
           name,
-          auth === 'oauth' ? 'oauth (not yet)' : auth,
+          auth,
           typeof server['url'] === 'string'
             ? server['url']
             : String((server as { command?: string }).command),

@@ -7,7 +7,7 @@ export const presetSchema = z.object({
   title: z.string(),
   description: z.string(),
   tags: z.array(z.string()),
-  /** How it knows its caller. `oauth` is not supported yet: such a server answers with 401. */
+  /** How it knows its caller. */
   auth: z.enum(['none', 'header', 'env', 'oauth']),
   /** What is to be kept as a secret before it works, and where to get it. */
   credential: z.object({ secret: z.string(), what: z.string(), where: z.url().optional() }).optional(),

@@ -62,7 +62,7 @@ export function decideStage(decide: Decide, catalog: Catalog, now: () => number)
       // While a server is away before it was ever listed, its tools cannot be judged; say so to those who may know.
       const seen = decide(principal, { action: 'see', serverId: entry.id });
       if (seen.effect === 'allow' && entry.status.protocolVersion === undefined) {
-        if (entry.status.lacks === 'sign-in') return lacksConsent(entry);
+        if (entry.status.lacks === 'consent') return lacksConsent(entry);
         return refuse(
           'upstream-unavailable',
           `${entry.fqn} is not available: ${entry.status.lastError ?? entry.status.state}`,

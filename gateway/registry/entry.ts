@@ -57,7 +57,7 @@ export interface ServerStatus {
   readonly state: ServerState;
   readonly lastError?: string;
   /** What it waits for before it can be connected to. */
-  readonly lacks?: 'sign-in' | 'values';
+  readonly lacks?: 'consent' | 'values';
   readonly stderrTail: readonly string[];
   readonly serverInfo?: { readonly name: string; readonly version: string };
   readonly protocolVersion?: string;

@@ -1,7 +1,7 @@
 import type { Preset } from '../contract/presets.ts';
 
-const NO_OAUTH =
-  'It signs in with OAuth, which Toolgate does not do towards servers yet: it answers with 401 until then.';
+const SIGN_IN =
+  'Each person signs in to it. Where it registers no clients by itself, it says so: then set auth.clientId.';
 
 /** The known servers that are shipped: their makers' own, remote where there is one. In the order of their names. */
 export const PRESETS: readonly Preset[] = [
@@ -213,7 +213,9 @@ function open(...[name, title, description, tags, url]: [...About, url: string])
 }
 
 function oauth(...[name, title, description, tags, url]: [...About, url: string]): Preset {
-  return { ...remote([name, title, description, tags], url), auth: 'oauth', note: NO_OAUTH };
+  const preset = remote([name, title, description, tags], url);
+  const server = { ...preset.server, auth: { type: 'oauth2' } };
+  return { ...preset, server, auth: 'oauth', note: SIGN_IN };
 }
 
 function bearer(

@@ -48,7 +48,7 @@ export class HttpTransport implements Transport {
       discard(response);
       throw new SessionLostError();
     }
-    if (statusCode >= 300) throw refusal(statusCode, await refusalText(response));
+    if (statusCode >= 300) throw refusal(statusCode, await refusalText(response), headers);
     const sessionId = headers['mcp-session-id'];
     if (typeof sessionId === 'string') this.sessionId = sessionId;
     if (message['method'] === undefined || typeof id !== 'number') discard(response);

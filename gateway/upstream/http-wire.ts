@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { isJsonObject, parseJson } from '../contract/json.ts';
-import { authorized, type Authorizer } from './authorized.ts';
+import { authorized, challengeIn, type Authorizer } from './authorized.ts';
 import { describeError, HttpStatusError, UnavailableError } from './errors.ts';
 import { exchange, type JsonResponse, type StreamResponse } from './http-exchange.ts';
 
@@ -139,10 +139,16 @@ export async function refusalText(response: JsonResponse | StreamResponse): Prom
 }
 
 /** What a refused request means, in words, with the JSON-RPC error that its body may hold. */
-export function refusal(statusCode: number, text: string): HttpStatusError {
+export function refusal(
+  statusCode: number,
+  text: string,
+  headers: Pick<IncomingHttpHeaders, 'www-authenticate'>,
+): HttpStatusError {
+  const signsIn = challengeIn(headers)?.resourceMetadata !== undefined;
+  const advice = signsIn ? '; it has people sign in: auth: { type: oauth2 }' : "; check this server's auth";
   const meaning =
     statusCode === 401 || statusCode === 403
-      ? `the server refused the gateway's credentials (HTTP ${statusCode}); check this server's auth`
+      ? `the server refused the gateway's credentials (HTTP ${statusCode})${advice}`
       : `the server answered HTTP ${statusCode}`;
   const said = text.length > REFUSAL_LIMIT ? '' : text.trim();
   const body = parseJson(text);

@@ -39,7 +39,7 @@ export class ModernHttpTransport implements Transport {
       const text = await refusalText(response);
       const answer = statusCode === 401 || statusCode === 403 ? undefined : parseJson(text);
       if (!isJsonObject(answer) || !isJsonObject(answer['error']) || answer['id'] !== id)
-        throw refusal(statusCode, text);
+        throw refusal(statusCode, text, response.headers);
       this.onMessage(answer);
     } else if (typeof id !== 'number') discard(response);
     else if ('text' in response) this.onMessage(parseJson(response.text), id);

@@ -301,5 +301,5 @@ function saidOf({ handshake }: Connection): Omit<KnownServer, 'listedAt' | 'capa
 
 function lackOf(error: unknown): ServerStatus['lacks'] {
   if (!(error instanceof CredentialsMissingError)) return undefined;
-  return error instanceof ConsentNeededError ? 'sign-in' : 'values';
+  return error instanceof ConsentNeededError ? 'consent' : 'values';
 }

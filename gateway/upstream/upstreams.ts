@@ -365,6 +365,10 @@ function valueOf(value: unknown, resolve: (text: string) => string): unknown {
 }
 
 async function probe(server: ServerConfig, deps: UpstreamsDeps, by: ProbeOptions): Promise<Probed> {
+  if (server.auth.type === 'oauth2')
+    throw new UnavailableError(
+      'it wants a sign-in, which is for a server that is registered: it cannot be tried before',
+    );
   const { resolve, onStderr, signal } = by;
   let lost: string | undefined;
   const connecting = AbortSignal.any([signal, AbortSignal.timeout(server.timeouts.connect)]);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import {
   authorizeSchema,
   credentialListSchema,
@@ -112,3 +112,47 @@ it('keeps no token in the clear', async () => {
   for (const token of used) expect(gateway.output()).not.toContain(token);
   expect(server.seen.some((one) => one?.includes('tg_pat') === true)).toBe(false);
 });
+
+it('is known by the address of its own metadata where it has a public one', async () => {
+  let gate: RunningGateway | undefined;
+  const inside = (url: URL): URL =>
+    url.hostname === 'tools.test'
+      ? new URL(url.pathname + url.search, `http://127.0.0.1:${portOf(gate)}`)
+      : url;
+  const reader = await startOauthProvider({
+    registration: false,
+    fetch: (input) => fetch(inside(new URL(String(input))), { headers: { host: 'tools.test' } }),
+  });
+  const guarded = await startProtectedServer(reader.issuer);
+  gate = await startGateway({
+    config: `version: 1
+listen: { tls: terminated-upstream, publicUrl: "https://tools.test" }
+groups: [{ name: g, servers: [{ name: s, url: "${guarded.url}", allowPrivateAddress: true, pins: trust, auth: { type: oauth2 } }] }]
+`,
+  });
+  onTestFinished(async () => {
+    await gate?.stop();
+    guarded.close();
+    await reader.close();
+  });
+  const own = `http://127.0.0.1:${portOf(gate)}/api/v1`;
+  const headers = { authorization: `Bearer ${gate.token}`, 'content-type': 'application/json' };
+  const asked = await fetch(`${own}/credentials/g/s/authorize`, { method: 'POST', headers });
+  const { url } = authorizeSchema.parse(await asked.json());
+  expect(url).toMatch(/^https:\/\/tools\.test\/oauth\/connect\//);
+  const done = await signIn(createWalker(inside), url, 'ann-there');
+  expect(done.text).toContain('g:s is signed in');
+  const clientId = 'https://tools.test/oauth/client-metadata.json';
+  expect(reader.authorizations[0]?.searchParams.get('client_id')).toBe(clientId);
+  await vi.waitFor(async () => {
+    const body = JSON.stringify({ server: 'g:s', tool: 'whoami', arguments: {} });
+    expect(await (await fetch(`${own}/calls`, { method: 'POST', headers, body })).text()).toContain(
+      'ann-there',
+    );
+  });
+});
+
+/** The hosts it answers to stand in its log; the first is this machine's. */
+function portOf(one: RunningGateway | undefined): string {
+  return /"host":"on: 127\.0\.0\.1:(\d+)/.exec(one?.output() ?? '')?.[1] ?? '';
+}

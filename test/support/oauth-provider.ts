@@ -116,7 +116,7 @@ function configuration(
       registration: { enabled: registration },
       revocation: { enabled: true },
       devInteractions: { enabled: true },
-      ...(fetchMetadata && { clientIdMetadataDocument: { enabled: true, ack: 'draft-00' } }),
+      ...(fetchMetadata && { clientIdMetadataDocument: { enabled: true, ack: 'draft-02' } }),
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,

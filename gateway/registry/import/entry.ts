@@ -1,5 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import * as z from 'zod';
+import { isJsonObject } from '../../contract/json.ts';
 import type { ClientId } from '../../contract/import.ts';
 
 /** Where a file was found, as far as its entries depend on it. */
@@ -53,7 +54,6 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   sandboxEnabled: 'it ran in a sandbox there, and does not here',
   sandbox: 'it ran in a sandbox there, and does not here',
   headersHelper: 'its headersHelper is not run: give the headers in auth.headers',
-  oauth: 'it signs in with OAuth there; here it needs a header',
   autoApprove: 'which tools run without asking is not taken over',
   alwaysAllow: 'which tools run without asking is not taken over',
 };
@@ -100,9 +100,23 @@ export function readEntry(
     server: {
       url,
       ...(sse && { transport: 'sse' }),
-      ...(headers.headers !== undefined && { auth: { type: 'header', ...headers } }),
+      ...authOf(headers, entry['oauth']),
       ...(isPrivate(url) && context.allowPrivateAddress === true && { allowPrivateAddress: true }),
       ...common,
+    },
+  };
+}
+
+/** Clients that sign in with OAuth by themselves write down at most what they cannot find out. */
+function authOf(headers: object, oauth: unknown): { readonly auth?: object } {
+  if ('headers' in headers) return { auth: { type: 'header', ...headers } };
+  if (!isJsonObject(oauth) || oauth['enabled'] === false) return {};
+  const { clientId, scopes } = oauth;
+  return {
+    auth: {
+      type: 'oauth2',
+      ...(typeof clientId === 'string' && clientId !== '' && { clientId }),
+      ...(Array.isArray(scopes) && scopes.length > 0 && { scopes }),
     },
   };
 }

@@ -102,10 +102,10 @@ describe('the file of', () => {
       { client: 'claude-code' },
     );
     expect(servers.map(({ server }) => server)).toEqual([
-      { name: 'sentry', url: 'https://mcp.sentry.dev/mcp' },
+      { name: 'sentry', url: 'https://mcp.sentry.dev/mcp', auth: { type: 'oauth2', clientId: 'x' } },
       { name: 'sentry-2', url: 'https://b.example/events', transport: 'sse' },
     ]);
-    expect(servers[0]!.notes[0]).toContain('OAuth');
+    expect(servers[0]!.notes).toEqual([]);
     expect(servers[1]!.notes[0]).toContain('/w/app');
     expect(one({ command: '${TOOLS:-/opt}', args: ['${HOME}'] })).toMatchObject({
       command: '${env:TOOLS}',

@@ -21,7 +21,7 @@ it('P80 every preset is a good configuration without a credential in it', () => 
     expect(JSON.stringify(preset.server).includes(secret), preset.name).toBe(
       preset.auth === 'header' || preset.auth === 'env',
     );
-    if (preset.auth === 'oauth') expect(preset.note).toContain('does not do');
+    if (preset.auth === 'oauth') expect(preset.server.auth).toEqual({ type: 'oauth2' });
   }
   for (const wanted of [
     'github',
