@@ -114,24 +114,28 @@ it('keeps no token in the clear', async () => {
 });
 
 it('is known by the address of its own metadata where it has a public one', async () => {
-  let gate: RunningGateway | undefined;
+  const gates: RunningGateway[] = [];
   const inside = (url: URL): URL =>
     url.hostname === 'tools.test'
-      ? new URL(url.pathname + url.search, `http://127.0.0.1:${portOf(gate)}`)
+      ? new URL(url.pathname + url.search, `http://127.0.0.1:${portOf(gates[0])}`)
       : url;
   const reader = await startOauthProvider({
     registration: false,
-    fetch: (input) => fetch(inside(new URL(String(input))), { headers: { host: 'tools.test' } }),
+    fetch: (input) =>
+      fetch(inside(new URL(input instanceof Request ? input.url : input)), {
+        headers: { host: 'tools.test' },
+      }),
   });
   const guarded = await startProtectedServer(reader.issuer);
-  gate = await startGateway({
+  const gate = await startGateway({
     config: `version: 1
 listen: { tls: terminated-upstream, publicUrl: "https://tools.test" }
 groups: [{ name: g, servers: [{ name: s, url: "${guarded.url}", allowPrivateAddress: true, pins: trust, auth: { type: oauth2 } }] }]
 `,
   });
+  gates.push(gate);
   onTestFinished(async () => {
-    await gate?.stop();
+    await gate.stop();
     guarded.close();
     await reader.close();
   });
