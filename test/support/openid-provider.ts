@@ -7,6 +7,7 @@ import Provider, { type ClientMetadata } from 'oidc-provider';
 export interface TokenWish {
   readonly client: string;
   readonly audience: string;
+  readonly scope?: string;
 }
 
 export interface OpenIdProvider {
@@ -152,11 +153,11 @@ export async function throughProvider(location: string, person: string): Promise
   throw new Error(`the provider does not come to an end: ${url.href}`);
 }
 
-async function fetchToken(issuer: string, { client, audience }: TokenWish): Promise<string> {
+async function fetchToken(issuer: string, { client, audience, scope = '' }: TokenWish): Promise<string> {
   const response = await fetch(`${issuer}/token`, {
     method: 'POST',
     headers: { authorization: `Basic ${Buffer.from(`${client}:${SECRET}`).toString('base64')}` },
-    body: new URLSearchParams({ grant_type: 'client_credentials', resource: audience }),
+    body: new URLSearchParams({ grant_type: 'client_credentials', resource: audience, scope }),
   });
   const answer = (await response.json()) as { access_token?: string };
   if (answer.access_token === undefined) throw new Error(JSON.stringify(answer));

@@ -133,3 +133,34 @@ describe('a principal of an issuer', () => {
     expect(at.identity.holds({ ...person })).toBe(false);
   });
 });
+
+describe('an ID token', () => {
+  const expected = { issuer: ISSUER, clientId: 'us', nonce: 'n', userInfo: { sub: 'another', more: 1 } };
+
+  it('signs in whom it names, until its issuer is configured otherwise', async () => {
+    const at = await world();
+    const warrant = await at.identity.signIn(await at.token({ nonce: 'n' }), expected);
+    const bearer = await at.identity.authenticate(await at.token({ nonce: 'n' }));
+    expect(warrant.principal).toEqual(bearer);
+    at.clock.now += 100_000 * SECOND;
+    expect(warrant.holds()).toBe(true);
+    at.identity.apply([]);
+    expect(warrant.holds()).toBe(false);
+  });
+
+  it('is of this sign-in, for this client, in time, and signed by the issuer', async () => {
+    const at = await world();
+    const refused = async (token: string, other: Partial<typeof expected> = {}): Promise<void> => {
+      await expect(at.identity.signIn(token, { ...expected, ...other })).rejects.toThrow();
+    };
+    const good = await at.token({ nonce: 'n' });
+    await refused(good, { nonce: 'another' });
+    await refused(good, { clientId: 'them' });
+    await refused(good, { issuer: 'https://other.test' });
+    await refused(await at.token());
+    await refused(await at.token({ nonce: 'n', azp: 'them' }));
+    await refused(`${good.slice(0, good.lastIndexOf('.'))}.${'A'.repeat(86)}`);
+    at.clock.now += 3_601 * SECOND;
+    await refused(good);
+  });
+});
