@@ -24,6 +24,7 @@ await step('browser', () => vitest('browser'));
 await step('vscode-newest', () => counted(['test/vscode/run-suite.ts', 'newest'], true));
 await step('vscode-oldest', () => counted(['test/vscode/run-suite.ts', 'oldest'], true));
 await step('vscode-journey', () => counted(['test/vscode/run-journey.ts'], true));
+await step('vscode-oauth', () => counted(['test/vscode/run-oauth.ts'], true));
 
 console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
 process.exit(totals.failed > 0 || totals.passed === 0 ? 1 : 0);
