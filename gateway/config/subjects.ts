@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isConfidential } from './address.ts';
 import { timeoutSchema } from './units.ts';
 
 /** What follows the kind in a subject: an e-mail address fits, and nothing that reads as another subject. */
@@ -133,6 +134,11 @@ export function subjectIssues(subjects: SubjectsConfig): { path: (string | numbe
   issuers.forEach((issuer, index) => {
     if (issuers.indexOf(issuer) !== index)
       issues.push({ path: ['subjects', 'oidc', index, 'issuer'], message: `${issuer} is configured twice` });
+  });
+  subjects.oidc.forEach(({ issuer, console }, index) => {
+    if (console === undefined || isConfidential(issuer)) return;
+    const message = `people sign in over TLS: ${issuer} has to be an https address`;
+    issues.push({ path: ['subjects', 'oidc', index, 'console'], message });
   });
   const names = subjects.oidc.map(signInNameOf);
   names.forEach((name, index) => {

@@ -22,6 +22,11 @@ export function guardsOf(config: Config, address: OwnAddress): Guard[] {
   });
   return [
     { name: 'tokens', active: true, detail: 'every call has a token; wrong ones are throttled by address' },
+    {
+      name: 'sign-in',
+      active: true,
+      detail: 'a cookie and the key of its page, below /api/ alone; the MCP addresses take tokens only',
+    },
     transport(config),
     { name: 'host', active: true, detail: address.hosts().join(', ') },
     { name: 'origin', active: true, detail: address.origins().join(', ') },

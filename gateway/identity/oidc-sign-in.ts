@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
 import * as z from 'zod';
+import { isConfidential } from '../config/address.ts';
 import { signInNameOf, type SubjectsConfig } from '../config/subjects.ts';
 import type { SignInProblem } from '../contract/sign-in.ts';
 import { namesPerson, type ExternalIdentity } from './external.ts';
@@ -162,7 +163,7 @@ async function exchange(
   const { clientId = '', clientSecret } = issuer.console ?? {};
   const client = { client_id: clientId };
   const options = {
-    // Deprecated so that it stands out: an issuer without TLS is what the configuration says.
+    // Deprecated so that it stands out: only an issuer on this machine is without TLS.
     // eslint-disable-next-line @typescript-eslint/no-deprecated
     [oauth.allowInsecureRequests]: issuer.issuer.startsWith('http:'),
     [oauth.customFetch]: (
@@ -212,8 +213,11 @@ function createProviders(
     if (before !== undefined && now() - before.at < FRESH_MS) return before.found;
     const found = discover(issuer, (url) => fetchJson(url, allowPrivateAddress)).then((metadata) => {
       const provider = providerSchema.parse(metadata) as Provider;
-      if (issuer.startsWith('https:') && !provider.authorization_endpoint.startsWith('https:'))
-        throw new Error(`${issuer} sends people to an address without TLS`);
+      const { authorization_endpoint, token_endpoint, userinfo_endpoint = token_endpoint } = provider;
+      const open = [authorization_endpoint, token_endpoint, userinfo_endpoint].find(
+        (url) => !isConfidential(url),
+      );
+      if (open !== undefined) throw new Error(`${issuer} uses ${open}, where others could read along`);
       return provider;
     });
     known.set(issuer, { at: now(), found });
