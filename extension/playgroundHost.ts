@@ -64,9 +64,19 @@ export class PlaygroundHost implements vscode.Disposable {
       case 'copy':
         await vscode.env.clipboard.writeText(message.text);
         return;
+      case 'open':
+        await this.#open(message.url);
+        return;
       case 'command':
         await vscode.commands.executeCommand(PAGE_COMMANDS[message.command]);
     }
+  }
+
+  /** The gateway's own pages and no others: what a page shows may come from a server. */
+  async #open(url: string): Promise<void> {
+    const { address } = toGatewayState(this.#controller.status);
+    if (address === undefined || !url.startsWith(`${address}/`)) return;
+    await vscode.env.openExternal(vscode.Uri.parse(url, true));
   }
 
   /** Ends every run the page has started. */

@@ -1,5 +1,5 @@
 import type { SignInState } from '../gateway/contract/sign-in.ts';
-import type { GatewayState, PlaygroundRequest } from '../gateway/contract/playground.ts';
+import type { GatewayState, PlaygroundMethod, PlaygroundRequest } from '../gateway/contract/playground.ts';
 
 /** How the gateway is, as the page's host sees it. Only the console asks the user to sign in. */
 export interface HostState extends Omit<GatewayState, 'status' | 'address' | 'error'> {
@@ -34,13 +34,15 @@ export interface Host {
   onRegistryChanged(listener: () => void): void;
   start(): void;
   /** One request to the gateway. Never rejects; waits 30 s at the longest. */
-  request(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Reply>;
+  request(method: PlaygroundMethod, path: string, body?: unknown): Promise<Reply>;
   /**
    * Runs the agent and hands over each SSE event, its name (`message` when it has none) and data. Resolves when
    * the stream is over; rejects with words for the user when the run was refused or the stream broke. After
    * `signal` no more events come.
    */
   run(body: unknown, onEvent: (event: string, data: string) => void, signal: AbortSignal): Promise<void>;
+  /** Opens an address of the gateway's own beside the page. */
+  open(url: string): void;
   /** Puts text on the clipboard; rejects with words for the user. */
   copy(text: string): Promise<void>;
   /** Asks the editor to do something. Does nothing in the console. */

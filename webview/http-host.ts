@@ -1,3 +1,4 @@
+import type { PlaygroundMethod } from '../gateway/contract/playground.ts';
 import type { SignInRequest, SignInState } from '../gateway/contract/sign-in.ts';
 import { BrowserSession } from './browser-session.ts';
 import type { Host, HostState, Reply, SignInWay } from './host.ts';
@@ -59,7 +60,7 @@ export class HttpHost implements Host {
     void this.#session.signOut();
   }
 
-  async request(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Reply> {
+  async request(method: PlaygroundMethod, path: string, body?: unknown): Promise<Reply> {
     try {
       const response = await this.#fetch(method, path, body, AbortSignal.timeout(REQUEST_TIMEOUT_MS));
       return { status: response.status, body: await readBody(response) };
@@ -96,6 +97,10 @@ export class HttpHost implements Host {
         'The connection to the gateway broke while the run was going on. Is the gateway still running?',
       );
     }
+  }
+
+  open(url: string): void {
+    this.#window.open(url, '_blank', 'noopener');
   }
 
   async copy(text: string): Promise<void> {

@@ -1,4 +1,9 @@
 import type { AgentRequestBody } from '../gateway/contract/agent.ts';
+import {
+  authorizeSchema,
+  credentialListSchema,
+  type CredentialView,
+} from '../gateway/contract/credentials.ts';
 import { modelListSchema, registryViewSchema } from '../gateway/contract/registry.ts';
 import type { ModelList, RegistryView } from '../gateway/contract/registry.ts';
 import { EMPTY_CONVERSATION, reduce, runningTurn } from './conversation.ts';
@@ -19,6 +24,8 @@ export interface View {
   readonly host: HostState;
   readonly registry?: RegistryView;
   readonly registryError?: string;
+  /** What servers ask the user for; none where it could not be read. */
+  readonly credentials?: readonly CredentialView[];
   readonly models?: ModelList;
   readonly modelsError?: string;
   readonly ui: UiState;
@@ -154,8 +161,38 @@ export class Playground {
       const { registryError: _, ...view } = this.view;
       this.view = { ...view, registry: read.value };
       this.#onChange();
+      await this.#readCredentials();
     }
     this.#registryReading = false;
+  }
+
+  async #readCredentials(): Promise<void> {
+    const read = await this.#get('/api/v1/credentials', (body) => credentialListSchema.parse(body));
+    if ('value' in read) this.#set({ credentials: read.value.credentials });
+  }
+
+  /** Opens the page where the user signs in to a server. Resolves with what went wrong, in words. */
+  async signInTo(credential: CredentialView): Promise<string | undefined> {
+    const reply = await this.host.request('POST', `${pathOf(credential)}/authorize`, {});
+    if (reply.status !== 200) return refusalWords(reply.status, reply.body);
+    this.host.open(authorizeSchema.parse(reply.body).url);
+    return undefined;
+  }
+
+  /** Renews a sign-in, takes it back, or keeps values for a server. Resolves with what went wrong, in words. */
+  async changeCredential(
+    credential: CredentialView,
+    change: 'renew' | 'remove' | Readonly<Record<string, string>>,
+  ): Promise<string | undefined> {
+    const path = pathOf(credential);
+    const reply =
+      change === 'renew'
+        ? await this.host.request('POST', `${path}/renew`, {})
+        : change === 'remove'
+          ? await this.host.request('DELETE', path)
+          : await this.host.request('PUT', path, { values: change });
+    await this.#readCredentials();
+    return reply.status === 200 ? undefined : refusalWords(reply.status, reply.body);
   }
 
   async #get<T>(path: string, parse: (body: unknown) => T): Promise<{ value: T } | { error: string }> {
@@ -178,6 +215,10 @@ export class Playground {
     this.view = { ...this.view, ...change };
     this.#onChange();
   }
+}
+
+function pathOf({ group, name }: CredentialView): string {
+  return `/api/v1/credentials/${encodeURIComponent(group)}/${encodeURIComponent(name)}`;
 }
 
 /** The request that `prompt` makes after `history`. */

@@ -1,5 +1,9 @@
 import { playgroundMessageSchema } from '../gateway/contract/playground.ts';
-import type { PlaygroundMessage, PlaygroundRequest } from '../gateway/contract/playground.ts';
+import type {
+  PlaygroundMessage,
+  PlaygroundMethod,
+  PlaygroundRequest,
+} from '../gateway/contract/playground.ts';
 import type { Host, HostCommand, HostState, Reply } from './host.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -49,7 +53,7 @@ export class VsCodeHost implements Host {
     this.#post({ type: 'ready' });
   }
 
-  request(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Reply> {
+  request(method: PlaygroundMethod, path: string, body?: unknown): Promise<Reply> {
     const id = (this.#lastId += 1);
     return new Promise((resolve) => {
       const settle = (reply: Reply): void => {
@@ -79,6 +83,10 @@ export class VsCodeHost implements Host {
       this.#runs.set(id, { onEvent, end });
       this.#post({ type: 'run', id, body });
     });
+  }
+
+  open(url: string): void {
+    this.#post({ type: 'open', url });
   }
 
   copy(text: string): Promise<void> {

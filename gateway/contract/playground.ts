@@ -12,16 +12,19 @@ export const playgroundRequestSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('request'),
     id: z.number().int(),
-    method: z.enum(['GET', 'POST']),
+    method: z.enum(['GET', 'POST', 'PUT', 'DELETE']),
     path: z.string(),
     body: z.unknown().optional(),
   }),
   /** Starts an agent run; answered by `stream` messages and one `end`. */
   z.object({ type: z.literal('run'), id: z.number().int(), body: z.unknown() }),
   z.object({ type: z.literal('copy'), text: z.string() }),
+  /** Opens an address of the gateway's own in the browser. */
+  z.object({ type: z.literal('open'), url: z.string() }),
   z.object({ type: z.literal('command'), command: z.enum(['start', 'showLog', 'openConfig']) }),
 ]);
 export type PlaygroundRequest = z.infer<typeof playgroundRequestSchema>;
+export type PlaygroundMethod = Extract<PlaygroundRequest, { type: 'request' }>['method'];
 
 export const gatewayStateSchema = z.object({
   status: z.enum(['stopped', 'starting', 'running', 'failed']),
@@ -52,6 +55,7 @@ export type PlaygroundMessage = z.infer<typeof playgroundMessageSchema>;
 /** The paths the page may ask its host for. */
 export const PLAYGROUND_PATHS = [
   /^\/api\/v1\/registry$/,
+  /^\/api\/v1\/credentials(?:\/[\w.-]+\/[\w.-]+(?:\/(?:authorize|renew))?)?$/,
   /^\/api\/llm\/models$/,
   /^\/api\/llm\/agent\/runs\/[\w-]+\/cancel$/,
 ] as const;

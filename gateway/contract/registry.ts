@@ -69,6 +69,8 @@ export const serverViewSchema = z.object({
   state: serverStateSchema,
   /** Why the server is failed or degraded, in words a person can act on. */
   lastError: z.string().optional(),
+  /** What it waits for before it can be connected to: that somebody signs in, or fills in values. */
+  lacks: z.enum(['consent', 'values']).optional(),
   /** The newest lines of the server's standard error, oldest first. */
   stderrTail: z.array(z.string()),
   /** What the server says of itself at `initialize`. */

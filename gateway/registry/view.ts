@@ -61,6 +61,7 @@ function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string
     disabled: config.disabled,
     state: status.state,
     ...(status.lastError !== undefined && { lastError: status.lastError }),
+    ...(status.lacks !== undefined && { lacks: status.lacks }),
     stderrTail: [...status.stderrTail],
     ...(status.serverInfo !== undefined && { serverInfo: status.serverInfo }),
     ...(status.protocolVersion !== undefined && { protocolVersion: status.protocolVersion }),

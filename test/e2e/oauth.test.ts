@@ -109,6 +109,8 @@ it('keeps no token in the clear', async () => {
   for (const file of ['secrets.enc', 'toolgate.db', 'config.json'])
     for (const token of used)
       expect(await readFile(join(gateway.dataDir, file), 'utf8').catch(() => '')).not.toContain(token);
+  const leaked = await call('ann', 'leak');
+  expect(leaked.body['detail']).toContain('I was asked with Bearer [token]');
   for (const token of used) expect(gateway.output()).not.toContain(token);
   expect(server.seen.some((one) => one?.includes('tg_pat') === true)).toBe(false);
 });

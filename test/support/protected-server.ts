@@ -17,7 +17,7 @@ export interface ProtectedServer {
 
 /**
  * A real MCP server that wants tokens of an issuer: `whoami` answers whose token it saw, `write` wants the scope
- * `mcp:write` beside `mcp:read`, and `never` wants one that is granted to nobody.
+ * `mcp:write` beside `mcp:read`, `never` wants one that is granted to nobody, and `leak` repeats its token in an error.
  */
 export async function startProtectedServer(first: string): Promise<ProtectedServer> {
   let issuer = first;
@@ -56,6 +56,10 @@ export async function startProtectedServer(first: string): Promise<ProtectedServ
       challenge(res, 403, `error="insufficient_scope", scope="${wanted}"`);
       return;
     }
+    if (/"tools\/call".*"name":"leak"/.test(body)) {
+      res.writeHead(500).end(`I was asked with ${authorization ?? ''}`);
+      return;
+    }
     const server = serverFor(`${claims.sub} ${claims.scope.join(' ')}`);
     const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
     res.once('close', () => void server.close());
@@ -78,7 +82,7 @@ export async function startProtectedServer(first: string): Promise<ProtectedServ
 
 function serverFor(caller: string): McpServer {
   const server = new McpServer({ name: 'protected', version: '1' });
-  for (const name of ['whoami', 'write', 'never'])
+  for (const name of ['whoami', 'write', 'never', 'leak'])
     server.registerTool(name, {}, () => ({ content: [{ type: 'text', text: `${name}: ${caller}` }] }));
   return server;
 }

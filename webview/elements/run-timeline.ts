@@ -113,7 +113,13 @@ export class RunTimeline extends LightElement {
       return html`<p class="notice sign-in">${icon('circle-slash')} Nobody signed in to ${name}.</p>`;
     return html`<div class="notice warning sign-in" role="status">
       ${icon('key')} <span>${name} asks you to sign in. The call waits for it.</span>
-      <a class="sign-in-link" href=${url} target="_blank" rel="noopener noreferrer">Sign in to ${name}</a>
+      <vscode-button
+        class="sign-in-link"
+        @click=${() => {
+          this.playground.host.open(url);
+        }}
+        >Sign in</vscode-button
+      >
     </div>`;
   }
 

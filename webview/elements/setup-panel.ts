@@ -5,6 +5,7 @@ import { live } from 'lit/directives/live.js';
 import { ITERATION_LIMIT } from '../../gateway/contract/agent.ts';
 import type { Playground, View } from '../playground.ts';
 import { icon, LightElement } from './light-element.ts';
+import './credential-list.ts';
 import './model-picker.ts';
 import './tool-tree.ts';
 
@@ -51,8 +52,14 @@ export class SetupPanel extends LightElement {
           >System prompt</vscode-text-area
         >
       </section>
-      ${this.tools()}
+      ${this.credentials()} ${this.tools()}
     `;
+  }
+
+  private credentials(): TemplateResult | typeof nothing {
+    const { credentials = [] } = this.view;
+    if (credentials.length === 0) return nothing;
+    return html`<tg-credentials .playground=${this.playground} .credentials=${credentials}></tg-credentials>`;
   }
 
   private tools(): TemplateResult | typeof nothing {

@@ -25,6 +25,9 @@ const STATE_WORDS: Record<ServerState, string> = {
   stopped: 'stopped',
 };
 
+/** What the list of credentials says more of. */
+const LACK_WORDS = { consent: 'needs a sign-in', values: 'needs a key' } as const;
+
 /** The groups, servers and tools the caller may use, to tick for the next run. */
 @customElement('tg-tool-tree')
 export class ToolTree extends LightElement {
@@ -107,7 +110,8 @@ export class ToolTree extends LightElement {
   private server(filtered: FilteredServer): TemplateResult {
     const { server, tools } = filtered;
     const open = this.filter !== '' || this.ui.unfolded.includes(server.fqn);
-    const word = STATE_WORDS[server.state];
+    const { lacks } = server;
+    const word = lacks === undefined ? STATE_WORDS[server.state] : LACK_WORDS[lacks];
     return html`<li>
       <div class="row server-row">
         ${this.fold(open, server.name, () => {
@@ -118,11 +122,13 @@ export class ToolTree extends LightElement {
           `Server ${server.name}, ${word}, ${count(server.tools.length, 'tool')}`,
           [scopeOf(filtered)],
           html`<span class="row-name" title=${server.description ?? server.fqn}>${server.name}</span>
-            <span class="row-state ${server.state}"><i class="dot"></i>${word}</span>
+            <span class="row-state ${lacks === undefined ? server.state : 'configured'}"
+              ><i class="dot"></i>${word}</span
+            >
             <span class="row-count">${server.tools.length}</span>`,
         )}
       </div>
-      ${server.lastError === undefined ? nothing : html`<p class="server-error">${server.lastError}</p>`}
+      ${server.lastError === undefined || lacks !== undefined ? nothing : html`<p class="server-error">${server.lastError}</p>`}
       ${
         open && tools.length > 0
           ? html`<ul>
