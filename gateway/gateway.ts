@@ -293,7 +293,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     oauth: createOauthRoutes({
       consents: oauth.consents,
       cookie: createCookie('consent', 'Lax', address, port),
-      ...{ description, log },
+      ...{ entrance, description, log },
     }),
     console: createConsole(deps.consoleFolder),
     admin,

@@ -26,6 +26,10 @@ export interface Entrance {
   readonly perimeter: Perimeter;
   readonly protectedResource: Route<boolean>;
   readonly signIn: Route<Promise<boolean>>;
+  /** Whom the browser of a request is signed in as, at any path; it may do nothing by that alone. */
+  personAt(req: IncomingMessage): string | undefined;
+  /** Whether people sign in to the console at an issuer, so that each browser can be known. */
+  peopleSignIn(): boolean;
   /** A one-time link to the console for the bearer of a gateway token; undefined when it does not hold. */
   link(token: string): string | undefined;
   /** Follows a changed configuration. */
@@ -91,6 +95,11 @@ export function createEntrance(deps: {
       ...{ perimeter, address, identity, signIns, times, oidc, links, cookie, begun, pageCaller, log },
       decide: deps.decide,
     }),
+    personAt: (req) => {
+      const id = cookie.read(req);
+      return id === undefined ? undefined : signIns.subjectOf(id);
+    },
+    peopleSignIn: () => oidc.names().length > 0,
     link: (token) => {
       const principal = identity.authenticate(token);
       const holds = (): boolean => principal !== undefined && identity.holds(principal);

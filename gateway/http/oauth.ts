@@ -6,6 +6,7 @@ import { OauthError } from '../credentials/oauth/errors.ts';
 import { EVERYONE } from '../credentials/oauth/target.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Cookie } from './cookies.ts';
+import type { Entrance } from './entrance.ts';
 import { isOwnPage } from './page.ts';
 import { sendPage } from './pages.ts';
 import { sendJsonText, sendProblem } from './respond.ts';
@@ -38,12 +39,14 @@ export function consentPath(id: string): string {
 export function createOauthRoutes({
   consents,
   cookie,
+  entrance,
   description,
   log,
 }: {
   readonly consents: Consents;
   /** Of a browser that is with an authorization server meanwhile. */
   readonly cookie: Cookie;
+  readonly entrance: Pick<Entrance, 'personAt' | 'peopleSignIn'>;
   readonly description: () => ClientDescription;
   readonly log: Pick<Log, 'info'>;
 }): (req: IncomingMessage, res: ServerResponse, path: string) => Promise<boolean> {
@@ -53,13 +56,19 @@ export function createOauthRoutes({
       res.writeHead(303, { location: consentPath(id), 'cache-control': 'no-store' }).end();
       return;
     }
+    const consent = consents.find(id);
+    const person = entrance.personAt(req);
+    if (consent !== undefined && person !== consent.by && (person !== undefined || entrance.peopleSignIn())) {
+      refuseOther(res, consent, person);
+      return;
+    }
     try {
       const { url, browser } = await consents.start(id, cookie.read(req));
       cookie.set(req, res, browser, BROWSER_MS);
       res.writeHead(303, { location: url, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' });
       res.end();
     } catch (error) {
-      failed(res, error, consents.find(id) && consentPath(id), log);
+      failed(res, error, consent && consentPath(id), log);
     }
   };
   const comeBack = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
@@ -121,6 +130,18 @@ function showConsent(res: ServerResponse, consent: Consent | undefined): void {
     ],
     action: { label: 'Continue', href: `${consentPath(consent.id)}/continue` },
     note: 'The next page is that of whoever guards the server. Toolgate keeps what it gives, encrypted, and sees no password.',
+  });
+}
+
+/** Whoever has the address of somebody else's consent would sign in for them (MCP, Elicitation, Safe URL Handling). */
+function refuseOther(res: ServerResponse, { by }: Consent, person: string | undefined): void {
+  const who = person === undefined ? 'is not signed in to Toolgate' : `is signed in to Toolgate as ${person}`;
+  sendPage(res, 403, {
+    title: `Only ${by} can go on`,
+    paragraphs: [
+      `This browser ${who}. Sign in to the console as ${by}, then open this address again. If somebody sent it to you, leave it.`,
+    ],
+    action: { label: 'Open the console', href: '/' },
   });
 }
 

@@ -25,6 +25,8 @@ export interface SignIns {
   open(warrant: Warrant, pageKey: string): Opened | undefined;
   /** The principal of a request; `page-key` when its page is another than the one that signed in. Counts as use. */
   find(id: string, pageKey: string | undefined): Principal | 'page-key' | undefined;
+  /** Whose browser this is; it may do nothing by that alone, and it does not count as use. */
+  subjectOf(id: string): string | undefined;
   /** True while the sign-in that this principal came from is not over. */
   holds(principal: Principal): boolean;
   /** When the sign-in of this principal ends at the latest, in ms since the epoch. */
@@ -104,6 +106,10 @@ export function createSignIns(deps: {
       if (pageKey === undefined || !timingSafeEqual(hashOf(pageKey), entry.pageKey)) return 'page-key';
       entry.usedAt = now();
       return entry.principal;
+    },
+    subjectOf: (id) => {
+      const entry = entries.get(hashOf(id).toString('hex'));
+      return entry !== undefined && live(entry) ? entry.principal.subject : undefined;
     },
     holds: (principal) => {
       const entry = byPrincipal.get(principal);

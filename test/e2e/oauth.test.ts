@@ -7,6 +7,7 @@ import {
   type CredentialView,
 } from '../../gateway/contract/credentials.ts';
 import { newTokenSchema } from '../../gateway/contract/tokens.ts';
+import { TestBrowser } from '../support/browser-session.ts';
 import { createWalker, signIn } from '../support/browser-walk.ts';
 import { startGateway, type RunningGateway } from '../support/gateway.ts';
 import { startOauthProvider, type OauthProvider } from '../support/oauth-provider.ts';
@@ -156,6 +157,41 @@ groups: [{ name: g, servers: [{ name: s, url: "${guarded.url}", allowPrivateAddr
       'ann-there',
     );
   });
+});
+
+it('lets nobody sign in for somebody else, where the gateway can know them', async () => {
+  const gate = await startGateway({
+    config: `version: 1
+subjects: { oidc: [{ issuer: "${provider.issuer}", audience: x, console: { name: corp, clientId: c }, allowPrivateAddress: true }] }
+groups: [{ name: g, access: { use: [everyone] }, servers: [{ name: s, url: "${server.url}", allowPrivateAddress: true, auth: { type: oauth2 } }] }]
+`,
+  });
+  onTestFinished(() => gate.stop().then(() => undefined));
+  const ask = async (token: string, path: string, body: object): Promise<unknown> => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const init = { method: 'POST', headers, body: JSON.stringify(body) };
+    return (await fetch(`${gate.address}/api/v1${path}`, init)).json();
+  };
+  const people: Record<string, string> = {};
+  for (const name of ['ann', 'ben'])
+    people[name] = newTokenSchema.parse(
+      await ask(gate.token, '/tokens', { name, subject: `user:${name}` }),
+    ).token;
+  const { url } = authorizeSchema.parse(await ask(people['ann'] ?? '', '/credentials/g/s/authorize', {}));
+  const onward = `${new URL(url).pathname}/continue`;
+  const stranger = await new TestBrowser(gate.address).fetch(onward);
+  expect(stranger.status).toBe(403);
+  expect(await stranger.text()).toContain('is not signed in to Toolgate');
+  const ben = new TestBrowser(gate.address);
+  await ben.signIn({ token: people['ben'] ?? '' });
+  const refused = await ben.fetch(onward);
+  expect(refused.status).toBe(403);
+  expect(await refused.text()).toContain('is signed in to Toolgate as user:ben');
+  const ann = new TestBrowser(gate.address);
+  await ann.signIn({ token: people['ann'] ?? '' });
+  const away = await ann.fetch(onward);
+  expect(away.status).toBe(303);
+  expect(away.headers.get('location')).toContain(provider.issuer);
 });
 
 /** The hosts it answers to stand in its log; the first is this machine's. */
