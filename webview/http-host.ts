@@ -39,6 +39,10 @@ export class HttpHost implements Host {
     this.#window.addEventListener('hashchange', () => {
       this.#arrive(false);
     });
+    // Taken up again as it was left, it may be somebody else's by now.
+    this.#window.addEventListener('pageshow', ({ persisted }) => {
+      if (persisted) this.#connect();
+    });
     this.#arrive(true);
   }
 

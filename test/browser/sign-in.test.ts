@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CALLBACK_PATH } from '../../gateway/contract/sign-in.ts';
+import { newTokenSchema } from '../../gateway/contract/tokens.ts';
 import { codeOf, consoleLink, TestBrowser } from '../support/browser-session.ts';
 import { ROOT, startGateway, type RunningGateway } from '../support/gateway.ts';
 import { startOpenIdProvider, type OpenIdProvider } from '../support/openid-provider.ts';
@@ -103,6 +104,10 @@ it('signs in at the provider, shows who is signed in, and signs out', async () =
 
 it('says why a sign-in failed, and a token in an address is not taken', async () => {
   const page = await open(gateway.address, 'light');
+  await page.route(/sign-in\/issuers/, (route) => route.abort());
+  await page.getByRole('button', { name: 'Sign in with corp' }).click();
+  await page.getByRole('alert').getByText('does not answer').waitFor();
+  await page.unroute(/sign-in\/issuers/);
   await page.getByRole('button', { name: 'Sign in with corp' }).click();
   await atProvider(page, 'dan');
   await page.getByRole('alert').getByText('does not let you in').waitFor();
@@ -148,6 +153,21 @@ it('a link that was used says so; one that comes while somebody is signed in wai
   await page.getByRole('button', { name: 'Use the link' }).waitFor({ state: 'hidden' });
   // It was not spent.
   expect((await new TestBrowser(alone.address).signIn({ code: codeOf(second) })).status).toBe(200);
+});
+
+it('a link of another person empties the tab of what the one before left', async () => {
+  const page = await open(await consoleLink(alone));
+  await page.getByRole('textbox', { name: 'Message' }).fill('a draft of the owner');
+  const made = await fetch(`${alone.address}/api/v1/tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${alone.token}` },
+    body: JSON.stringify({ name: 'gus', subject: 'user:gus@example.com' }),
+  });
+  const { token } = newTokenSchema.parse(await made.json());
+  await page.goto(await consoleLink({ ...alone, token }));
+  await page.getByRole('button', { name: 'Use the link' }).click();
+  await page.locator('.person', { hasText: 'user:gus@example.com' }).waitFor();
+  expect(await page.getByRole('textbox', { name: 'Message' }).inputValue()).toBe('');
 });
 
 it('a page whose sign-in was ended elsewhere says so, and shows nothing of before', async () => {

@@ -288,7 +288,6 @@ it('takes none of several cookies of its name', async () => {
   const request = (cookie: string): string =>
     `GET /api/v1/registry HTTP/1.1\r\nhost: ${host}\r\nx-toolgate-page-key: ${one.pageKey ?? ''}\r\ncookie: ${cookie}\r\nconnection: close\r\n\r\n`;
   expect(statuses(await sendRaw(gateway.address, request(`${name}=${value}`)))).toEqual([200]);
-  expect(statuses(await sendRaw(gateway.address, request(`${name}=planted; ${name}=${value}`)))).toEqual([
-    401,
-  ]);
+  for (const both of [`${name}=planted; ${name}=${value}`, `${name}=${value}; ${name}=planted`])
+    expect(statuses(await sendRaw(gateway.address, request(both)))).toEqual([401]);
 });

@@ -1,6 +1,6 @@
 import { html, nothing } from 'lit';
 import type { TemplateResult } from 'lit';
-import { customElement, property } from 'lit/decorators.js';
+import { customElement, property, state } from 'lit/decorators.js';
 import { examples } from '../examples.ts';
 import type { Example } from '../examples.ts';
 import type { Playground, View } from '../playground.ts';
@@ -12,6 +12,14 @@ import { icon, LightElement } from './light-element.ts';
 export class Welcome extends LightElement {
   @property({ attribute: false }) playground!: Playground;
   @property({ attribute: false }) view!: View;
+  /** The provider that the browser is on its way to. */
+  @state() private leavingFor: string | undefined;
+
+  protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    const before = changed.get('view') as View | undefined;
+    // Whatever the host says meanwhile is that it did not come to that.
+    if (before !== undefined && before.host !== this.view.host) this.leavingFor = undefined;
+  }
 
   override render(): TemplateResult {
     const { status, error } = this.view.host;
@@ -70,10 +78,12 @@ export class Welcome extends LightElement {
                 ({ name }) =>
                   html`<li>
                     <vscode-button
+                      ?disabled=${this.leavingFor !== undefined}
                       @click=${() => {
+                        this.leavingFor = name;
                         this.playground.host.signIn({ issuer: name });
                       }}
-                      >Sign in with ${name}</vscode-button
+                      >${this.leavingFor === name ? `Going to ${name}…` : `Sign in with ${name}`}</vscode-button
                     >
                   </li>`,
               )}
