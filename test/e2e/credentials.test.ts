@@ -5,9 +5,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { credentialListSchema } from '../../gateway/contract/credentials.ts';
-import { newTokenSchema } from '../../gateway/contract/tokens.ts';
 import { toolgate } from '../support/cli.ts';
 import { PROGRAM, startGateway, type RunningGateway } from '../support/gateway.ts';
+import { createPeople, type ApiAnswer, type People } from '../support/people.ts';
 import { keyedServer, type Keyed } from '../support/keyed-server.ts';
 import { ask as askModern } from '../support/modern.ts';
 
@@ -15,7 +15,8 @@ import { ask as askModern } from '../support/modern.ts';
 let server: Keyed;
 let gateway: RunningGateway;
 let stopServer = (): void => undefined;
-const tokens: Record<string, string> = {};
+let people: People;
+const api: People['api'] = (...asked) => people.api(...asked);
 const STDIO = `import { McpServer } from '${import.meta.resolve('@modelcontextprotocol/sdk/server/mcp.js')}';
 import { StdioServerTransport } from '${import.meta.resolve('@modelcontextprotocol/sdk/server/stdio.js')}';
 const server = new McpServer({ name: 'own', version: '1' });
@@ -35,40 +36,22 @@ groups:
       - { name: both, virtual: [{ server: "g:mine", tools: [whoami] }] }
 `,
   });
-  tokens['owner'] = gateway.token;
-  for (const name of ['ann', 'ben', 'cat']) {
-    const { body } = await api('owner', 'POST', '/tokens', { name, subject: `user:${name}` });
-    tokens[name] = newTokenSchema.parse(body).token;
-  }
+  people = await createPeople(gateway, ['ann', 'ben', 'cat']);
 });
 afterAll(async () => {
   await gateway.stop();
   stopServer();
 });
 
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-}
-
-async function api(who: string, method: string, path: string, body?: unknown): Promise<Answer> {
-  const response = await fetch(`${gateway.address}/api/v1${path}`, {
-    method,
-    headers: { authorization: `Bearer ${tokens[who] ?? ''}`, 'content-type': 'application/json' },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-}
-
-const give = (who: string, values: Record<string, string>, at = 'mine'): Promise<Answer> =>
+const give = (who: string, values: Record<string, string>, at = 'mine'): Promise<ApiAnswer> =>
   api(who, 'PUT', `/credentials/g/${at}`, { values });
-const call = (who: string, at = 'g:mine'): Promise<Answer> =>
+const call = (who: string, at = 'g:mine'): Promise<ApiAnswer> =>
   api(who, 'POST', '/calls', { server: at, tool: 'whoami', arguments: {} });
 
 /** What `whoami` answered through an MCP client at an address. */
 async function through(who: string, path: string, name: string, args: object = {}): Promise<string> {
   const client = new Client({ name: 'test', version: '1' });
-  const requestInit = { headers: { authorization: `Bearer ${tokens[who] ?? ''}` } };
+  const requestInit = { headers: { authorization: `Bearer ${people.tokens[who] ?? ''}` } };
   await client.connect(new StreamableHTTPClientTransport(new URL(gateway.address + path), { requestInit }));
   try {
     const { content } = await client.callTool({ name, arguments: { ...args } });
@@ -118,7 +101,7 @@ it('FIELD 1: each person’s calls carry their own key, by every way, and are ne
     expect(await through(who, '/mcp/_discover', 'call_tool', { name: 'mine__whoami', arguments: {} })).toBe(
       own[who],
     );
-    const caller = { address: gateway.address, token: tokens[who] ?? '' };
+    const caller = { address: gateway.address, token: people.tokens[who] ?? '' };
     const { result } = await askModern(caller, '/mcp/g/mine', 'tools/call', {
       name: 'whoami',
       arguments: {},
@@ -133,7 +116,7 @@ it('a session of a client that can be asked, with a connection of its own, has i
     { name: 'test', version: '1' },
     { capabilities: { elicitation: {}, sampling: {} } },
   );
-  const requestInit = { headers: { authorization: `Bearer ${tokens['ben'] ?? ''}` } };
+  const requestInit = { headers: { authorization: `Bearer ${people.tokens['ben'] ?? ''}` } };
   await client.connect(
     new StreamableHTTPClientTransport(new URL(`${gateway.address}/mcp/g/mine`), { requestInit }),
   );
@@ -189,7 +172,7 @@ it('values are one line, for what is asked, and nobody sees them or another’s'
 });
 
 it('is given on the command line', async () => {
-  const env = { ...process.env, TOOLGATE_TOKEN: tokens['ben'] ?? '' };
+  const env = { ...process.env, TOOLGATE_TOKEN: people.tokens['ben'] ?? '' };
   const args = ['credential', 'set', 'g:mine', 'API_KEY', '--gateway', gateway.address];
   const said = await new Promise<string>((resolve) => {
     const child = spawn(process.execPath, [PROGRAM, ...args], { env, stdio: ['pipe', 'pipe', 'inherit'] });
@@ -201,7 +184,7 @@ it('is given on the command line', async () => {
   expect(said).toContain('toolgate:g:mine has all it asks you for');
   expect(JSON.stringify((await call('ben')).body)).toContain('digest 12 b');
   const { stdout } = await toolgate(['credential', 'list', '--gateway', gateway.address], {
-    TOOLGATE_TOKEN: tokens['ben'] ?? '',
+    TOOLGATE_TOKEN: people.tokens['ben'] ?? '',
   });
   expect(stdout).toMatch(/toolgate:g:mine +user:ben +ok/);
 });

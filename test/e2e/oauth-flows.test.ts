@@ -10,11 +10,11 @@ import {
   credentialListSchema,
   type CredentialView,
 } from '../../gateway/contract/credentials.ts';
-import { newTokenSchema } from '../../gateway/contract/tokens.ts';
 import { createAgentClient } from '../support/agent-client.ts';
 import { createWalker, signIn } from '../support/browser-walk.ts';
 import { toolgate } from '../support/cli.ts';
 import { startGateway, type RunningGateway } from '../support/gateway.ts';
+import { createPeople, type ApiAnswer, type People } from '../support/people.ts';
 import { connectModern } from '../support/modern.ts';
 import { KNOWN_CLIENT, startOauthProvider, type OauthProvider } from '../support/oauth-provider.ts';
 import { calls, says, startOpenAiWire, type OpenAiWire } from '../support/openai-wire.ts';
@@ -26,7 +26,8 @@ let provider: OauthProvider;
 let server: ProtectedServer;
 let wire: OpenAiWire;
 let gateway: RunningGateway;
-const tokens: Record<string, string> = {};
+let people: People;
+const api: People['api'] = (...asked) => people.api(...asked);
 
 beforeAll(async () => {
   provider = await startOauthProvider({ ttl: TTL });
@@ -50,11 +51,7 @@ models:
 `,
     env: { KNOWN: KNOWN_CLIENT.client_secret },
   });
-  tokens['owner'] = gateway.token;
-  for (const name of ['ann', 'ben', 'cat', 'dan', 'eve', 'fay', 'gus', 'manager']) {
-    const { body } = await api('owner', 'POST', '/tokens', { name, subject: `user:${name}` });
-    tokens[name] = newTokenSchema.parse(body).token;
-  }
+  people = await createPeople(gateway, ['ann', 'ben', 'cat', 'dan', 'eve', 'fay', 'gus', 'manager']);
   await signIn(createWalker(), await begin('ann'), 'ann');
   await vi.waitFor(async () => expect((await call('ann')).status).toBe(200));
 });
@@ -68,23 +65,9 @@ beforeEach(() => {
   provider.grants.length = 0;
 });
 
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-}
-
-async function api(who: string, method: string, path: string, body?: unknown): Promise<Answer> {
-  const response = await fetch(`${gateway.address}/api/v1${path}`, {
-    method,
-    headers: { authorization: `Bearer ${tokens[who] ?? ''}`, 'content-type': 'application/json' },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-}
-
-const call = (who: string, tool = 'whoami', at = 'g:mine'): Promise<Answer> =>
+const call = (who: string, tool = 'whoami', at = 'g:mine'): Promise<ApiAnswer> =>
   api(who, 'POST', '/calls', { server: at, tool, arguments: {} });
-const textOf = ({ body }: Answer): string => JSON.stringify(body);
+const textOf = ({ body }: ApiAnswer): string => JSON.stringify(body);
 const begin = async (who: string, at = 'mine'): Promise<string> =>
   authorizeSchema.parse((await api(who, 'POST', `/credentials/g/${at}/authorize`)).body).url;
 const healthOf = async (who: string, at = 'mine'): Promise<CredentialView | undefined> =>
@@ -268,7 +251,7 @@ async function legacyClient(
     ElicitationCompleteNotificationSchema,
     ({ params }) => void done.push(params.elicitationId),
   );
-  const requestInit = { headers: { authorization: `Bearer ${tokens[who] ?? ''}` } };
+  const requestInit = { headers: { authorization: `Bearer ${people.tokens[who] ?? ''}` } };
   await client.connect(new StreamableHTTPClientTransport(new URL(`${gateway.address}/mcp`), { requestInit }));
   return { client, opened, done };
 }
@@ -291,9 +274,13 @@ it('tells the address to an MCP client that can open none', async () => {
 });
 
 it('asks a client of the modern era by input_required, and goes on when it comes back', async () => {
-  const client = await connectModern({ address: gateway.address, token: tokens['fay'] ?? '' }, '/mcp/g', {
-    elicitation: { form: {}, url: {} },
-  });
+  const client = await connectModern(
+    { address: gateway.address, token: people.tokens['fay'] ?? '' },
+    '/mcp/g',
+    {
+      elicitation: { form: {}, url: {} },
+    },
+  );
   const opened: string[] = [];
   client.setRequestHandler('elicitation/create', ({ params }) => {
     if (params.mode !== 'url') return { action: 'decline' };
@@ -308,7 +295,7 @@ it('asks a client of the modern era by input_required, and goes on when it comes
 });
 
 it("has an agent's run wait for the sign-in, and say so", async () => {
-  const agent = createAgentClient(gateway.address, tokens['gus'] ?? '');
+  const agent = createAgentClient(gateway.address, people.tokens['gus'] ?? '');
   wire.reply(calls([{ id: 'call_1', name: 'mine__whoami', arguments: '{}' }]), says('Done.'));
   const { events } = await agent.post({
     model: 'openai/gpt-4o',
@@ -329,7 +316,7 @@ it("has an agent's run wait for the sign-in, and say so", async () => {
 });
 
 it('signs in, renews and signs out from the command line', async () => {
-  const env = { TOOLGATE_GATEWAY: gateway.address, TOOLGATE_TOKEN: tokens['eve'] ?? '' };
+  const env = { TOOLGATE_GATEWAY: gateway.address, TOOLGATE_TOKEN: people.tokens['eve'] ?? '' };
   expect((await toolgate(['credential', 'remove', 'g:mine'], env)).stdout).toContain('nothing of yours');
   const asked = await toolgate(['credential', 'login', 'g:mine', '--no-wait'], env);
   const url = /http\S+/.exec(asked.stdout)?.[0] ?? '';

@@ -10,6 +10,7 @@ import { newTokenSchema } from '../../gateway/contract/tokens.ts';
 import { TestBrowser } from '../support/browser-session.ts';
 import { createWalker, signIn } from '../support/browser-walk.ts';
 import { startGateway, type RunningGateway } from '../support/gateway.ts';
+import { createPeople, type ApiAnswer, type People } from '../support/people.ts';
 import { startOauthProvider, type OauthProvider } from '../support/oauth-provider.ts';
 import { startProtectedServer, type ProtectedServer } from '../support/protected-server.ts';
 
@@ -17,7 +18,8 @@ import { startProtectedServer, type ProtectedServer } from '../support/protected
 let provider: OauthProvider;
 let server: ProtectedServer;
 let gateway: RunningGateway;
-const tokens: Record<string, string> = {};
+let people: People;
+const api: People['api'] = (...asked) => people.api(...asked);
 
 beforeAll(async () => {
   provider = await startOauthProvider();
@@ -32,11 +34,7 @@ groups:
       - { name: ours, url: "${server.url}", allowPrivateAddress: true, pins: trust, auth: { type: oauth2, perUser: false } }
 `,
   });
-  tokens['owner'] = gateway.token;
-  for (const name of ['ann', 'ben']) {
-    const { body } = await api('owner', 'POST', '/tokens', { name, subject: `user:${name}` });
-    tokens[name] = newTokenSchema.parse(body).token;
-  }
+  people = await createPeople(gateway, ['ann', 'ben']);
 });
 afterAll(async () => {
   await gateway.stop();
@@ -44,23 +42,9 @@ afterAll(async () => {
   await provider.close();
 });
 
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-}
-
-async function api(who: string, method: string, path: string, body?: unknown): Promise<Answer> {
-  const response = await fetch(`${gateway.address}/api/v1${path}`, {
-    method,
-    headers: { authorization: `Bearer ${tokens[who] ?? ''}`, 'content-type': 'application/json' },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-}
-
-const call = (who: string, tool = 'whoami', at = 'g:mine'): Promise<Answer> =>
+const call = (who: string, tool = 'whoami', at = 'g:mine'): Promise<ApiAnswer> =>
   api(who, 'POST', '/calls', { server: at, tool, arguments: {} });
-const textOf = ({ body }: Answer): string => JSON.stringify(body['result']);
+const textOf = ({ body }: ApiAnswer): string => JSON.stringify(body['result']);
 const begin = async (who: string, at = 'mine'): Promise<string> =>
   authorizeSchema.parse((await api(who, 'POST', `/credentials/g/${at}/authorize`)).body).url;
 const healthOf = async (who: string, at = 'mine'): Promise<CredentialView | undefined> =>
