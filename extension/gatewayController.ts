@@ -23,8 +23,8 @@ const FOLLOW_PAUSE_MS = 100;
 type StartMessage = Extract<ParentMessage, { type: 'start' }>;
 
 /**
- * This window's gateway: runs it with the chosen configuration, settings and secrets, and again when one of them
- * changes.
+ * This window's gateway: runs it with the chosen configuration and settings, and again when one of them changes; of
+ * changed secrets it is told.
  */
 export class GatewayController implements vscode.Disposable {
   readonly configFiles: ConfigFiles;
@@ -66,7 +66,9 @@ export class GatewayController implements vscode.Disposable {
     this.#subscriptions = [
       this.configFiles,
       this.configFiles.onDidChange(reconsider),
-      vault.onDidChange(reconsider),
+      vault.onDidChange(() => {
+        void this.#handOver();
+      }),
       onDidChangeSettings(reconsider),
     ];
   }
@@ -115,6 +117,7 @@ export class GatewayController implements vscode.Disposable {
         onLog: ({ level, text }) => {
           this.#log[level](text);
         },
+        onKeep: (name, value) => this.#vault.keep(name, value),
       },
       events,
     );
@@ -131,6 +134,12 @@ export class GatewayController implements vscode.Disposable {
       secrets: await this.#vault.values(),
       logLevel,
     };
+  }
+
+  /** The gateway follows changed secrets; a changed owner token makes another gateway of it. */
+  async #handOver(): Promise<void> {
+    this.#supervisor.tell(await this.#vault.values());
+    if ((await this.#vault.ownerToken()) !== this.#token) this.#reconsiderSoon();
   }
 
   #receive(status: GatewayStatus): void {
@@ -185,8 +194,8 @@ export class GatewayController implements vscode.Disposable {
   }
 }
 
-/** Changes with every value the gateway is started with. */
-function fingerprint(start: StartMessage): string {
+/** Changes with every value the gateway is started with, but the secrets, which it is told of. */
+function fingerprint({ secrets: _told, ...start }: StartMessage): string {
   return createHash('sha256').update(JSON.stringify(start)).digest('hex');
 }
 

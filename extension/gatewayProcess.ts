@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import type { ParentMessage } from '../gateway/contract/ipc.ts';
+import type { ChildMessage, ParentMessage } from '../gateway/contract/ipc.ts';
 import { childMessageSchema } from '../gateway/contract/ipc.ts';
 import type { LogEntry } from './gatewayLog.ts';
 import { readLogLine } from './gatewayLog.ts';
@@ -17,6 +17,8 @@ export interface GatewayLaunch {
   readonly program: string;
   readonly start: Extract<ParentMessage, { type: 'start' }>;
   onLog(entry: LogEntry): void;
+  /** Keeps a secret for the gateway; null takes it away. */
+  onKeep(name: string, value: string | null): Promise<void>;
 }
 
 /**
@@ -44,8 +46,10 @@ export function launchGateway(launch: GatewayLaunch, events: ChildEvents): Gatew
 
   child.on('message', (raw) => {
     const message = childMessageSchema.safeParse(raw);
-    if (message.success) events.onMessage(message.data);
-    else {
+    const { data } = message;
+    if (data?.type === 'keep') keep(child, launch, data);
+    else if (data !== undefined) events.onMessage(data);
+    else if (message.error !== undefined) {
       const text = `The gateway sent an unknown message: ${message.error.message}`;
       launch.onLog({ level: 'error', text });
     }
@@ -63,7 +67,27 @@ export function launchGateway(launch: GatewayLaunch, events: ChildEvents): Gatew
     });
   });
   send(child, launch.start);
-  return { stop: () => stop(child, ended) };
+  return {
+    stop: () => stop(child, ended),
+    tell: (secrets) => {
+      send(child, { type: 'secrets', secrets: { ...secrets } });
+    },
+  };
+}
+
+function keep(
+  child: ChildProcess,
+  { onKeep }: GatewayLaunch,
+  { id, name, value }: Extract<ChildMessage, { type: 'keep' }>,
+): void {
+  onKeep(name, value).then(
+    () => {
+      send(child, { type: 'kept', id });
+    },
+    (error: unknown) => {
+      send(child, { type: 'kept', id, error: error instanceof Error ? error.message : String(error) });
+    },
+  );
 }
 
 async function stop(child: ChildProcess, ended: Promise<void>): Promise<void> {

@@ -37,10 +37,12 @@ export interface ChildExit {
 export interface GatewayChild {
   /** Ends the process, by force if it does not end by itself; resolves when it is gone. */
   stop(): Promise<void>;
+  /** Hands over all secrets that there are by now. */
+  tell(secrets: Readonly<Record<string, string>>): void;
 }
 
 export interface ChildEvents {
-  onMessage(message: ChildMessage): void;
+  onMessage(message: Exclude<ChildMessage, { type: 'keep' }>): void;
   onExit(exit: ChildExit): void;
 }
 
@@ -84,6 +86,11 @@ export class GatewaySupervisor {
   restart(): void {
     this.#backoff.reset();
     this.#begin();
+  }
+
+  /** Hands the secrets to the process that runs, if one does; the next is launched with them. */
+  tell(secrets: Readonly<Record<string, string>>): void {
+    this.#child?.tell(secrets);
   }
 
   /** Resolves when the process is gone. */
@@ -140,7 +147,7 @@ export class GatewaySupervisor {
     );
   }
 
-  #receive(message: ChildMessage): void {
+  #receive(message: Exclude<ChildMessage, { type: 'keep' }>): void {
     if (message.type === 'failed') {
       const final = message.exitCode === EXIT.usage;
       this.#reported = { kind: 'reported', message: message.message, final };

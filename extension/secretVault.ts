@@ -6,6 +6,8 @@ const OWNER_TOKEN_KEY = 'ownerToken';
 const SECRET_PREFIX = 'secret:';
 /** SecretStorage cannot be listed, so the names of the secrets are kept beside it. */
 const NAMES_KEY = 'secretNames';
+/** The gateway's own records, all in one: what people gave for servers, and tokens that come and go. */
+const RECORDS_KEY = 'records';
 
 /**
  * What the extension keeps in VS Code's SecretStorage: the owner's token and the values of `${secret:NAME}`
@@ -18,6 +20,7 @@ export class SecretVault implements vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #subscription: vscode.Disposable;
   #ownerToken: Promise<string> | undefined;
+  #keeping: Promise<void> = Promise.resolve();
 
   /** Fires after a change, another window's included. */
   readonly onDidChange = this.#changed.event;
@@ -42,9 +45,9 @@ export class SecretVault implements vscode.Disposable {
     return this.#memento.get<string[]>(NAMES_KEY, []);
   }
 
-  /** Every secret's value by its name; one whose value is gone is left out. */
+  /** Every secret's value by its name, the gateway's own records included; one whose value is gone is left out. */
   async values(): Promise<Record<string, string>> {
-    const values: Record<string, string> = {};
+    const values: Record<string, string> = await this.#records();
     for (const name of this.names()) {
       const value = await this.#storage.get(SECRET_PREFIX + name);
       if (value !== undefined) values[name] = value;
@@ -65,9 +68,31 @@ export class SecretVault implements vscode.Disposable {
     await this.#storage.delete(SECRET_PREFIX + name);
   }
 
+  /** Keeps what the gateway asks for, be it a secret or a record of its own; null takes it away. */
+  async keep(name: string, value: string | null): Promise<void> {
+    if (!name.includes('/')) {
+      await (value === null ? this.delete(name) : this.set(name, value));
+      return;
+    }
+    // One after another, since all records are kept together.
+    const kept = this.#keeping.then(async () => {
+      const { [name]: _former, ...others } = await this.#records();
+      const records = value === null ? others : { ...others, [name]: value };
+      await this.#storage.store(RECORDS_KEY, JSON.stringify(records));
+    });
+    this.#keeping = kept.catch(() => undefined);
+    await kept;
+  }
+
   dispose(): void {
     this.#subscription.dispose();
     this.#changed.dispose();
+  }
+
+  async #records(): Promise<Record<string, string>> {
+    const text = await this.#storage.get(RECORDS_KEY);
+    if (text === undefined) return {};
+    return JSON.parse(text) as Record<string, string>;
   }
 
   async #readOrCreateToken(): Promise<string> {

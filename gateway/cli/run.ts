@@ -4,7 +4,7 @@ import { buildExport } from '../export/bundle.ts';
 import { createGateway, type Gateway } from '../gateway.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Sharing } from '../identity/sharing.ts';
-import { createHandedVault } from '../credentials/vault.ts';
+import type { SecretVault } from '../credentials/vault.ts';
 import { OWNER } from '../identity/identity.ts';
 import { WHOLE_SCOPE } from '../identity/principal.ts';
 import { createTokens } from '../identity/tokens.ts';
@@ -32,8 +32,8 @@ export interface RunOptions {
   readonly loginPath?: boolean | undefined;
   /** Make an administrator's token where there was no gateway before. */
   readonly firstToken?: boolean | undefined;
-  /** Secrets that the parent process keeps; the data folder's own without. */
-  readonly secrets?: Readonly<Record<string, string>>;
+  /** The secrets that the parent process keeps; the data folder's own without. */
+  readonly vault?: SecretVault;
   readonly log: Log;
 }
 
@@ -63,16 +63,14 @@ export async function runGateway(
   const stores = await openStores(folder, (error) =>
     log.error({ err: error }, 'calls could not be recorded; they are kept in memory'),
   );
-  const { secrets } = options;
   const vault =
-    secrets === undefined
-      ? await openVault(program, folder, (error) =>
-          log.error({ err: error }, 'the secrets changed and cannot be opened; those of before stay in use'),
-        ).catch(async (error: unknown) => {
-          await stores.close();
-          throw error;
-        })
-      : createHandedVault(secrets, 'VS Code (Toolgate: Set Secret…)');
+    options.vault ??
+    (await openVault(program, folder, (error) =>
+      log.error({ err: error }, 'the secrets changed and cannot be opened; those of before stay in use'),
+    ).catch(async (error: unknown) => {
+      await stores.close();
+      throw error;
+    }));
   const catalogStore = await openCatalogStore(dataFiles(folder).catalog, (problem, error) =>
     log.warn({ err: error }, problem),
   );

@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, parentMessageSchema, type ChildMessage, type ParentMessage } from '../contract/ipc.ts';
 import { createSharing } from '../identity/sharing.ts';
 import { createLog } from '../telemetry/log.ts';
+import { createHandedVault, type HandedVault } from '../credentials/vault.ts';
 import { CliError } from './cli-error.ts';
+import { createKeeper } from './keeper.ts';
 import { PortTakenError, runGateway, type Running } from './run.ts';
 import { isLoopback } from '../config/listen.ts';
 import { loadConfig, type LoadedConfig, type Program } from './setup.ts';
@@ -40,7 +42,10 @@ export async function serveIpc(program: Program): Promise<void> {
   try {
     const start = await Promise.race([startMessage(), stop]);
     if (start === undefined) return;
-    const running = await runOrShare(program, start, stop, (shared) => send({ type: 'ready', ...shared }));
+    const vault = handedBy(start, send);
+    const running = await runOrShare({ program, start, vault, stop }, (shared) =>
+      send({ type: 'ready', ...shared }),
+    );
     if (running === undefined) {
       disconnect();
       return;
@@ -68,16 +73,25 @@ function disconnect(): void {
  * takes its place. Undefined when it was told to stop before it ran one itself.
  */
 async function runOrShare(
-  program: Program,
-  start: Start,
-  stop: Promise<void>,
+  {
+    program,
+    start,
+    vault,
+    stop,
+  }: {
+    readonly program: Program;
+    readonly start: Start;
+    readonly vault: HandedVault;
+    readonly stop: Promise<void>;
+  },
   onShared: (shared: SharedGateway) => void,
 ): Promise<Running | undefined> {
-  const { ownerToken, secrets, dataDir, configFile } = start;
+  const { ownerToken, dataDir, configFile } = start;
   const { version } = program;
   const stopping = new AbortController();
   void stop.then(() => stopping.abort());
-  const started = JSON.stringify([configFile, dataDir, start.port ?? null, Object.entries(secrets).sort()]);
+  // Whoever has the owner's token has the same secrets, and is told of each change.
+  const started = JSON.stringify([configFile, dataDir, start.port ?? null]);
   const sharing = createSharing({ ownerToken, version, start: started });
   let deadline = Date.now() + HANDOVER_MS;
   let taken: PortTakenError | undefined;
@@ -99,7 +113,7 @@ async function runOrShare(
       try {
         const log = createLog(start.logLevel);
         // VS Code started from a desktop lacks what shells add to the PATH.
-        const options = { data: dataDir, port, ownerToken, sharing, secrets, log, loginPath: true };
+        const options = { data: dataDir, port, ownerToken, sharing, vault, log, loginPath: true };
         return await runGateway(program, loaded, options);
       } catch (error) {
         // Windows that open together find the port free together: the others share what the first starts.
@@ -109,6 +123,18 @@ async function runOrShare(
     }
   }
   return undefined;
+}
+
+/** The secrets of VS Code's secret storage, which the parent keeps up to date in both directions. */
+function handedBy({ secrets }: Start, send: (message: ChildMessage) => void): HandedVault {
+  const keeper = createKeeper(send);
+  const vault = createHandedVault(secrets, keeper.keep);
+  process.on('message', (raw: unknown) => {
+    const { data } = parentMessageSchema.safeParse(raw);
+    if (data?.type === 'secrets') vault.replace(data.secrets);
+    else if (data?.type === 'kept') keeper.settle(data);
+  });
+  return vault;
 }
 
 function otherStart(port: number): string {

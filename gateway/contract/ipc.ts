@@ -14,16 +14,22 @@ export const parentMessageSchema = z.discriminatedUnion('type', [
     port: z.number().int().min(0).max(65535).optional(),
     /** A token that makes its bearer the owner while this process lives. Kept in memory only. */
     ownerToken: z.string().min(1),
-    /** Values of `${secret:NAME}` references. */
+    /** All that the parent keeps: values of `${secret:NAME}` references, and the gateway's own records. */
     secrets: z.record(z.string(), z.string()),
     logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
   }),
   z.object({ type: z.literal('stop') }),
+  /** All that the parent keeps by now. */
+  z.object({ type: z.literal('secrets'), secrets: z.record(z.string(), z.string()) }),
+  /** The answer to `keep`; `error` says why it could not be kept. */
+  z.object({ type: z.literal('kept'), id: z.number().int(), error: z.string().optional() }),
 ]);
 export type ParentMessage = z.infer<typeof parentMessageSchema>;
 
 export const childMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready'), address: z.string(), pid: z.number().int(), version: z.string() }),
+  /** Asks the parent to keep a secret; null takes it away. Answered by `kept`. */
+  z.object({ type: z.literal('keep'), id: z.number().int(), name: z.string(), value: z.string().nullable() }),
   /** The gateway cannot run; it exits with `exitCode` after this. */
   z.object({ type: z.literal('failed'), message: z.string(), exitCode: z.number().int() }),
 ]);

@@ -20,22 +20,59 @@ export interface SecretVault {
   close(): Promise<void>;
 }
 
-/** Whoever keeps these secrets is not this process, and they cannot be changed here. */
+/** What cannot be kept, with the reason in words for a person. */
 export class VaultReadOnlyError extends Error {}
 
-/** Secrets that were handed over in memory, and are kept by whoever did. */
-export function createHandedVault(secrets: Readonly<Record<string, string>>, keeper: string): SecretVault {
-  const refuse = (): Promise<never> =>
-    Promise.reject(new VaultReadOnlyError(`these secrets are kept by ${keeper}: change them there`));
+/** A vault whose secrets another process keeps. */
+export interface HandedVault extends SecretVault {
+  /** Takes all that the keeper has by now. */
+  replace(secrets: Readonly<Record<string, string>>): void;
+}
+
+/**
+ * Secrets that were handed over in memory. What is set or deleted here is kept when `keep` resolves, null being a
+ * deletion; it rejects with words for a person.
+ */
+export function createHandedVault(
+  handed: Readonly<Record<string, string>>,
+  keep: (name: string, value: string | null) => Promise<void>,
+): HandedVault {
+  const listeners = new Set<() => void>();
+  let secrets = new Map(Object.entries(handed));
+  const changed = (): void => listeners.forEach((listener) => listener());
+  const kept = async (name: string, value: string | null): Promise<void> => {
+    try {
+      await keep(name, value);
+    } catch (error) {
+      throw new VaultReadOnlyError((error as Error).message, { cause: error });
+    }
+  };
   return {
-    get: (name) => (Object.hasOwn(secrets, name) ? secrets[name] : undefined),
-    set: refuse,
-    delete: refuse,
-    list: () =>
-      Object.keys(secrets)
-        .sort()
-        .map((name) => ({ name, updatedAt: null })),
-    onChange: () => () => undefined,
+    get: (name) => secrets.get(name),
+    set: async (name, value) => {
+      await kept(name, value);
+      secrets.set(name, value);
+      changed();
+    },
+    delete: async (name) => {
+      if (!secrets.has(name)) return false;
+      await kept(name, null);
+      secrets.delete(name);
+      changed();
+      return true;
+    },
+    list: () => [...secrets.keys()].sort().map((name) => ({ name, updatedAt: null })),
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     close: () => Promise.resolve(),
+    replace: (all) => {
+      const next = new Map(Object.entries(all));
+      const same =
+        next.size === secrets.size && [...next].every(([name, value]) => secrets.get(name) === value);
+      secrets = next;
+      if (!same) changed();
+    },
   };
 }

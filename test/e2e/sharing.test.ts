@@ -34,7 +34,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-function open(changes: { readonly secrets?: Record<string, string>; readonly ownerToken?: string } = {}): {
+function open(changes: { readonly dataDir?: string; readonly ownerToken?: string } = {}): {
   readonly child: ChildProcess;
   readonly messages: ChildMessage[];
 } {
@@ -90,7 +90,7 @@ it('windows that open together share one gateway, and another takes over when it
 it('does not share a gateway that was started with something else, and says so', async () => {
   const first = open();
   await expect.poll(() => first.messages[0]?.type, PATIENCE).toBe('ready');
-  const other = open({ secrets: { name: 'value' } });
+  const other = open({ dataDir: join(dir, 'another') });
   await expect.poll(() => other.messages[0], PATIENCE).toMatchObject({ type: 'failed', exitCode: 1 });
   expect(other.messages[0]).toMatchObject({ message: expect.stringContaining('another window') as string });
 });

@@ -29,6 +29,7 @@ describe('launchGateway', () => {
   async function run(
     code: string,
     act: (child: GatewayChild, message: ChildMessage) => void = () => undefined,
+    onKeep: (name: string, value: string | null) => Promise<void> = () => Promise.resolve(),
   ): Promise<{ exit: ChildExit; messages: ChildMessage[]; log: string[] }> {
     const program = path.join(folder, 'gateway.cjs');
     await writeFile(program, code);
@@ -40,6 +41,7 @@ describe('launchGateway', () => {
           program,
           start: START,
           onLog: ({ level, text }) => log.push(`${level}: ${text}`),
+          onKeep,
         },
         {
           onMessage: (message) => {
@@ -64,6 +66,40 @@ describe('launchGateway', () => {
         process.disconnect();
       });`);
     expect(messages).toEqual([{ type: 'failed', message: JSON.stringify(START), exitCode: 0 }]);
+  });
+
+  it('keeps what the gateway asks for, says how that went, and hands over what has changed', async () => {
+    const kept: (string | null)[][] = [];
+    const answers: unknown[] = [];
+    await run(
+      `
+      process.on('message', (message) => {
+        if (message.type === 'start') {
+          process.send({ type: 'keep', id: 1, name: 'a', value: 'x' });
+          process.send({ type: 'keep', id: 2, name: 'b', value: null });
+        } else {
+          process.send({ type: 'failed', message: JSON.stringify(message), exitCode: 0 });
+          if (message.type === 'secrets') process.disconnect();
+        }
+      });`,
+      (child, message) => {
+        answers.push(JSON.parse('message' in message ? message.message : '{}'));
+        if (answers.length === 2) child.tell({ c: 'z' });
+      },
+      (name, value) => {
+        kept.push([name, value]);
+        return value === null ? Promise.reject(new Error('the keyring is locked')) : Promise.resolve();
+      },
+    );
+    expect(kept).toEqual([
+      ['a', 'x'],
+      ['b', null],
+    ]);
+    expect(answers).toEqual([
+      { type: 'kept', id: 1 },
+      { type: 'kept', id: 2, error: 'the keyring is locked' },
+      { type: 'secrets', secrets: { c: 'z' } },
+    ]);
   });
 
   it('passes on the log, the errors and how the process ended', async () => {

@@ -21,6 +21,7 @@ describe('RestartBackoff', () => {
 
 interface FakeProcess extends ChildEvents {
   stopped: boolean;
+  readonly told: Readonly<Record<string, string>>[];
 }
 
 describe('GatewaySupervisor', () => {
@@ -34,11 +35,14 @@ describe('GatewaySupervisor', () => {
     seen = [];
     supervisor = new GatewaySupervisor(
       async (events) => {
-        const child: FakeProcess = { ...events, stopped: false };
+        const child: FakeProcess = { ...events, stopped: false, told: [] };
         processes.push(child);
         return {
           stop: async () => {
             child.stopped = true;
+          },
+          tell: (secrets) => {
+            child.told.push(secrets);
           },
         };
       },
@@ -168,5 +172,15 @@ describe('GatewaySupervisor', () => {
     await supervisor.stop();
     await settle();
     expect(processes.every(({ stopped }) => stopped)).toBe(true);
+  });
+
+  it('tells changed secrets to the process that runs, and to none that is gone', async () => {
+    supervisor.start();
+    await vi.advanceTimersByTimeAsync(0);
+    supervisor.tell({ name: 'value' });
+    expect(processes[0]?.told).toEqual([{ name: 'value' }]);
+    await supervisor.stop();
+    supervisor.tell({ name: 'other' });
+    expect(processes[0]?.told).toHaveLength(1);
   });
 });
