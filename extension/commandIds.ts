@@ -29,5 +29,11 @@ export const COMMANDS = {
   addPreset: 'toolgate.addPreset',
   importServers: 'toolgate.importServers',
   findTool: 'toolgate.findTool',
+  createToken: 'toolgate.createToken',
+  refreshTokens: 'toolgate.refreshTokens',
+  rotateToken: 'toolgate.rotateToken',
+  revokeToken: 'toolgate.revokeToken',
+  revokeTokensOf: 'toolgate.revokeTokensOf',
+  explainAccess: 'toolgate.explainAccess',
   showMenu: 'toolgate.showMenu',
 } as const;

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { SearchHit } from '../gateway/contract/search.ts';
+import { explainAccess } from './accessWhy.ts';
 import { COMMANDS } from './commandIds.ts';
 import { exportConfiguration } from './exportCommand.ts';
 import type { GatewayClient } from './gatewayClient.ts';
@@ -10,6 +11,8 @@ import { registryCommands } from './registryCommands.ts';
 import type { RegistryFeed } from './registryFeed.ts';
 import { deleteSecret, setSecret } from './secretCommands.ts';
 import type { SecretVault } from './secretVault.ts';
+import { tokenCommands } from './tokenCommands.ts';
+import type { TokensView } from './tokensView.ts';
 import { describeStatus, firstLine, messageOf } from './words.ts';
 
 const { t } = vscode.l10n;
@@ -19,6 +22,7 @@ export interface CommandDeps {
   readonly controller: GatewayController;
   readonly feed: RegistryFeed;
   readonly vault: SecretVault;
+  readonly tokens: TokensView;
   readonly panel: PlaygroundPanel;
   readonly log: vscode.LogOutputChannel;
   /** Shows what a search found in the tree. */
@@ -57,6 +61,9 @@ export function registerCommands(deps: CommandDeps): vscode.Disposable {
     [COMMANDS.acceptChange]: (change) => decideOnChange(deps, 'accept', change),
     [COMMANDS.rejectChange]: (change) => decideOnChange(deps, 'reject', change),
     [COMMANDS.acceptAllChanges]: (server) => acceptAllChanges(deps, server),
+    ...tokenCommands({ client: () => running(controller), feed, view: deps.tokens }),
+    [COMMANDS.explainAccess]: (node) =>
+      explainAccess(running(controller), () => controller.configFiles.ensure(), node),
     ...registryCommands({ client: () => running(controller), feed, vault, reveal: deps.reveal }),
     [COMMANDS.showMenu]: () => showMenu(controller),
   };

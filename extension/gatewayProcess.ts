@@ -46,13 +46,11 @@ export function launchGateway(launch: GatewayLaunch, events: ChildEvents): Gatew
 
   child.on('message', (raw) => {
     const message = childMessageSchema.safeParse(raw);
-    const { data } = message;
-    if (data?.type === 'keep') keep(child, launch, data);
-    else if (data !== undefined) events.onMessage(data);
-    else if (message.error !== undefined) {
+    if (!message.success) {
       const text = `The gateway sent an unknown message: ${message.error.message}`;
       launch.onLog({ level: 'error', text });
-    }
+    } else if (message.data.type === 'keep') keep(child, launch, message.data);
+    else events.onMessage(message.data);
   });
   const ended = new Promise<void>((resolve) => {
     const end = (code: number | null, signal: string | null): void => {

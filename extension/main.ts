@@ -14,12 +14,14 @@ import { showRegistryView } from './registryView.ts';
 import { SecretVault } from './secretVault.ts';
 import { readSettings } from './settings.ts';
 import { showStatusBarItem } from './statusBar.ts';
+import { TokensView } from './tokensView.ts';
 
 /** What the extension gives to its own tests in the extension host, and to nobody else. */
 export interface ExtensionInternals {
   readonly controller: GatewayController;
   readonly feed: RegistryFeed;
   readonly tree: RegistryTree;
+  readonly tokens: TokensView;
   readonly vault: SecretVault;
   connectPlayground(post: (message: PlaygroundMessage) => void): PlaygroundHost;
 }
@@ -34,6 +36,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionInternals |
     new PlaygroundHost(controller, feed, log, post);
   const panel = new PlaygroundPanel(context.extensionUri, connectPlayground);
   const view = showRegistryView(controller, feed);
+  const tokens = new TokensView(controller);
   context.subscriptions.push(
     log,
     vault,
@@ -41,14 +44,15 @@ export function activate(context: vscode.ExtensionContext): ExtensionInternals |
     feed,
     panel,
     view.disposable,
+    tokens,
     showStatusBarItem(controller, feed),
     provideMcpServer(controller, feed, vault),
     noticeFailures(controller),
     providePinDocuments(controller),
     noticeQuarantine({ feed }),
-    registerCommands({ controller, feed, vault, panel, log, reveal: view.reveal }),
+    registerCommands({ controller, feed, vault, tokens, panel, log, reveal: view.reveal }),
   );
   if (readSettings().autoStart) controller.start();
   if (context.extensionMode !== vscode.ExtensionMode.Test) return undefined;
-  return { controller, feed, tree: view.tree, vault, connectPlayground };
+  return { controller, feed, tree: view.tree, tokens, vault, connectPlayground };
 }

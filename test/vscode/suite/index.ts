@@ -7,6 +7,7 @@ import { gatewayToolsSuite } from './gatewayTools.ts';
 import { lifecycleSuite } from './lifecycle.ts';
 import { playgroundSuite } from './playground.ts';
 import { reviewSuite } from './review.ts';
+import { tokensSuite } from './tokens.ts';
 
 function required(name: string): string {
   const value = process.env[name];
@@ -28,6 +29,7 @@ export async function run(): Promise<void> {
   gatewayToolsSuite();
   playgroundSuite();
   reviewSuite();
+  tokensSuite();
   configurationSuite();
   lifecycleSuite();
   const stats = await new Promise<MochaRunner.Stats | undefined>((resolve) => {
