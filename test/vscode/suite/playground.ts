@@ -60,7 +60,7 @@ export function playgroundSuite(): void {
 
     it('reads the registry and the models for the page', async () => {
       await host.receive({ type: 'request', id: 1, method: 'GET', path: '/api/v1/registry' });
-      await host.receive({ type: 'request', id: 2, method: 'GET', path: '/v1/models' });
+      await host.receive({ type: 'request', id: 2, method: 'GET', path: '/api/llm/models' });
       const registry = registryViewSchema.parse(replyOf(received, 1).body);
       assert.ok(registry.groups.some(({ name }) => name === 'common'));
       const models = modelListSchema.parse(replyOf(received, 2).body);

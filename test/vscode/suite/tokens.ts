@@ -11,7 +11,7 @@ export function tokensSuite(): void {
       const { controller, tokens } = await internals();
       const body = {
         name: 'nightly',
-        subject: 'serviceaccount:bot',
+        subject: 'user:ann@example.com',
         expires: '30d',
         scope: { servers: ['common:calculator-mcp'] },
       };
@@ -20,7 +20,7 @@ export function tokensSuite(): void {
       const [token] = tokens.getChildren().filter(({ name }) => name === 'nightly');
       assert.ok(token);
       const item = tokens.getTreeItem(token);
-      assert.equal(item.description, 'serviceaccount:bot · expires in 30 days');
+      assert.equal(item.description, 'user:ann@example.com · expires in 30 days');
       assert.ok(typeof item.tooltip === 'string');
       assert.match(item.tooltip, /Only servers: common:calculator-mcp/);
       assert.equal(item.contextValue, 'token');
