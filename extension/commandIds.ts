@@ -34,6 +34,10 @@ export const COMMANDS = {
   rotateToken: 'toolgate.rotateToken',
   revokeToken: 'toolgate.revokeToken',
   revokeTokensOf: 'toolgate.revokeTokensOf',
+  signInTo: 'toolgate.signInTo',
+  renewSignIn: 'toolgate.renewSignIn',
+  fillIn: 'toolgate.fillIn',
+  takeBack: 'toolgate.takeBack',
   explainAccess: 'toolgate.explainAccess',
   showMenu: 'toolgate.showMenu',
 } as const;

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { SearchHit } from '../gateway/contract/search.ts';
 import { explainAccess } from './accessWhy.ts';
 import { COMMANDS } from './commandIds.ts';
+import { credentialCommands } from './credentialCommands.ts';
 import { exportConfiguration } from './exportCommand.ts';
 import type { GatewayClient } from './gatewayClient.ts';
 import type { GatewayController } from './gatewayController.ts';
@@ -62,6 +63,7 @@ export function registerCommands(deps: CommandDeps): vscode.Disposable {
     [COMMANDS.rejectChange]: (change) => decideOnChange(deps, 'reject', change),
     [COMMANDS.acceptAllChanges]: (server) => acceptAllChanges(deps, server),
     ...tokenCommands({ client: () => running(controller), feed, view: deps.tokens }),
+    ...credentialCommands({ client: () => running(controller), feed }),
     [COMMANDS.explainAccess]: (node) =>
       explainAccess(running(controller), () => controller.configFiles.ensure(), node),
     ...registryCommands({ client: () => running(controller), feed, vault, reveal: deps.reveal }),

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { PlaygroundMessage } from '../gateway/contract/playground.ts';
 import { registerCommands } from './commands.ts';
+import { handleReturn, noticeSignIns } from './credentialCommands.ts';
 import { noticeFailures } from './failureNotice.ts';
 import { GatewayController } from './gatewayController.ts';
 import { provideMcpServer } from './mcpProvider.ts';
@@ -50,6 +51,8 @@ export function activate(context: vscode.ExtensionContext): ExtensionInternals |
     noticeFailures(controller),
     providePinDocuments(controller),
     noticeQuarantine({ feed }),
+    noticeSignIns(feed),
+    handleReturn(feed),
     registerCommands({ controller, feed, vault, tokens, panel, log, reveal: view.reveal }),
   );
   if (readSettings().autoStart) controller.start();

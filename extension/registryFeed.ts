@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { credentialListSchema, type CredentialView } from '../gateway/contract/credentials.ts';
 import type { RegistryView } from '../gateway/contract/registry.ts';
 import { registryViewSchema } from '../gateway/contract/registry.ts';
 import type { GatewayClient } from './gatewayClient.ts';
@@ -17,6 +18,7 @@ export class RegistryFeed implements vscode.Disposable {
   readonly #subscription: vscode.Disposable;
   #following: AbortController | undefined;
   #registry: RegistryView | undefined;
+  #credentials: readonly CredentialView[] = [];
   #error: string | undefined;
 
   readonly onDidChange = this.#changed.event;
@@ -35,9 +37,19 @@ export class RegistryFeed implements vscode.Disposable {
     return this.#registry;
   }
 
+  /** What servers ask the user for. */
+  get credentials(): readonly CredentialView[] {
+    return this.#credentials;
+  }
+
   /** Why the registry could not be read the last time. */
   get error(): string | undefined {
     return this.#error;
+  }
+
+  /** Reads again what there is. */
+  async reread(): Promise<void> {
+    if (this.#controller.client !== undefined) await this.#read(this.#controller.client);
   }
 
   /** Has the gateway list its servers anew. */
@@ -58,6 +70,7 @@ export class RegistryFeed implements vscode.Disposable {
     this.#following?.abort();
     this.#following = undefined;
     this.#registry = undefined;
+    this.#credentials = [];
     this.#error = undefined;
     this.#changed.fire();
     if (client === undefined) return;
@@ -81,9 +94,15 @@ export class RegistryFeed implements vscode.Disposable {
 
   async #read(client: GatewayClient): Promise<void> {
     let registry: RegistryView | undefined;
+    let credentials: readonly CredentialView[] | undefined;
     let failure: string | undefined;
     try {
-      registry = registryViewSchema.parse(await client.json('GET', '/api/v1/registry'));
+      const [told, asked] = await Promise.all([
+        client.json('GET', '/api/v1/registry'),
+        client.json('GET', '/api/v1/credentials'),
+      ]);
+      registry = registryViewSchema.parse(told);
+      ({ credentials } = credentialListSchema.parse(asked));
     } catch (error) {
       failure = messageOf(error);
       this.#log.error(vscode.l10n.t('The registry could not be read: {0}', failure));
@@ -91,6 +110,7 @@ export class RegistryFeed implements vscode.Disposable {
     // The gateway may have ended while it answered.
     if (client !== this.#controller.client) return;
     this.#registry = registry ?? this.#registry;
+    this.#credentials = credentials ?? this.#credentials;
     this.#error = failure;
     this.#changed.fire();
   }

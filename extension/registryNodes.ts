@@ -1,3 +1,4 @@
+import type { CredentialView } from '../gateway/contract/credentials.ts';
 import type { ReviewSummary } from '../gateway/contract/pins.ts';
 import type {
   GroupView,
@@ -22,6 +23,7 @@ export type RegistryNode =
       readonly severity: 'error' | 'warning';
       readonly text: string;
     }
+  | { readonly kind: 'credential'; readonly server: ServerView; readonly credential: CredentialView }
   | { readonly kind: 'review'; readonly server: ServerView }
   | {
       readonly kind: 'change';
@@ -48,14 +50,18 @@ function failureOf(status: GatewayStatus): GatewayFailure | undefined {
 }
 
 /** The nodes below one; `words` are the lines of a failure. */
-export function childNodes(node: RegistryNode, words: (node: RegistryNode) => string[]): RegistryNode[] {
+export function childNodes(
+  node: RegistryNode,
+  words: (node: RegistryNode) => string[],
+  credentials: readonly CredentialView[] = [],
+): RegistryNode[] {
   switch (node.kind) {
     case 'failure':
       return words(node).map((text) => ({ kind: 'failureLine', text }));
     case 'group':
       return node.group.servers.map((server) => ({ kind: 'server', server }));
     case 'server':
-      return serverChildren(node.server);
+      return [...credentialNodes(node.server, credentials), ...serverChildren(node.server)];
     case 'review':
       return (node.server.review?.changes ?? []).map((change) => ({
         kind: 'change',
@@ -73,9 +79,17 @@ export function childNodes(node: RegistryNode, words: (node: RegistryNode) => st
   }
 }
 
+/** What a server asks the user for. */
+function credentialNodes(server: ServerView, credentials: readonly CredentialView[]): RegistryNode[] {
+  return credentials
+    .filter((credential) => credential.server === server.fqn)
+    .map((credential) => ({ kind: 'credential', server, credential }));
+}
+
 function serverChildren(server: ServerView): RegistryNode[] {
   const children: RegistryNode[] = [];
-  if (server.lastError !== undefined) {
+  // What it lacks, the credential says.
+  if (server.lastError !== undefined && server.lacks === undefined) {
     children.push({ kind: 'notice', server, severity: 'error', text: server.lastError });
   }
   for (const text of server.warnings) children.push({ kind: 'notice', server, severity: 'warning', text });
@@ -109,6 +123,7 @@ export function parentNode(node: RegistryNode, registry: RegistryView | undefine
     case 'resources':
     case 'prompts':
     case 'notice':
+    case 'credential':
       return { kind: 'server', server: node.server };
     case 'server': {
       const group = registry?.groups.find(({ name }) => name === node.server.group);

@@ -1,4 +1,6 @@
 import * as vscode from 'vscode';
+import { credentialWords } from '../gateway/contract/credential-text.ts';
+import type { CredentialView } from '../gateway/contract/credentials.ts';
 import type { ServerView, ToolView } from '../gateway/contract/registry.ts';
 import { changeWords, visible } from '../gateway/contract/pin-text.ts';
 import { COMMANDS } from './commandIds.ts';
@@ -37,7 +39,7 @@ export class RegistryTree implements vscode.TreeDataProvider<RegistryNode> {
 
   getChildren(node?: RegistryNode): RegistryNode[] {
     if (node === undefined) return rootNodes(this.#controller.status, this.#feed.registry);
-    return childNodes(node, failureLines);
+    return childNodes(node, failureLines, this.#feed.credentials);
   }
 
   /** What `reveal` needs to unfold the way to a node. */
@@ -46,12 +48,25 @@ export class RegistryTree implements vscode.TreeDataProvider<RegistryNode> {
   }
 
   getTreeItem(node: RegistryNode): vscode.TreeItem {
-    const item = toItem(node);
-    item.contextValue = node.kind === 'server' && node.server.disabled ? 'serverDisabled' : node.kind;
+    const item = node.kind === 'server' ? serverItem(node.server, this.#lacking(node.server)) : toItem(node);
+    item.contextValue = contextOf(node);
     const described = typeof item.description === 'string' ? `, ${item.description}` : '';
     item.accessibilityInformation = { label: `${labelOf(item)}${described}` };
     return item;
   }
+
+  /** What the user has to give before the server can be used for them. */
+  #lacking({ fqn }: ServerView): CredentialView | undefined {
+    return this.#feed.credentials.find(({ server, state }) => server === fqn && state !== 'ok');
+  }
+}
+
+/** What the menus are shown by. */
+function contextOf(node: RegistryNode): string {
+  if (node.kind === 'server' && node.server.disabled) return 'serverDisabled';
+  return node.kind === 'credential'
+    ? `credential/${node.credential.kind}/${node.credential.state}`
+    : node.kind;
 }
 
 function labelOf(item: vscode.TreeItem): string {
@@ -85,7 +100,9 @@ function toItem(node: RegistryNode): vscode.TreeItem {
         tooltip: node.group.description,
       });
     case 'server':
-      return serverItem(node.server);
+      return serverItem(node.server, undefined);
+    case 'credential':
+      return credentialItem(node);
     case 'notice':
       return createItem(firstLine(node.text), None, { icon: noticeIcon(node.severity), tooltip: node.text });
     case 'review':
@@ -152,8 +169,16 @@ function createItem(label: string, state: vscode.TreeItemCollapsibleState, look:
   return item;
 }
 
-function serverItem(server: ServerView): vscode.TreeItem {
+function serverItem(server: ServerView, lacking: CredentialView | undefined): vscode.TreeItem {
   const state = describeServerState(server);
+  if (lacking !== undefined && !server.disabled)
+    return createItem(server.name, Collapsed, {
+      id: server.fqn,
+      description:
+        lacking.state === 'consent' ? t('needs a sign-in') : t('needs {0}', lacking.missing.join(', ')),
+      icon: new vscode.ThemeIcon('key', new vscode.ThemeColor('list.warningForeground')),
+      tooltip: lines(serverTooltip(server, state), credentialWords(lacking, new Date())),
+    });
   const waiting = server.review?.waiting ?? 0;
   const well = waiting === 0 ? countTools(server.tools.length) : t('{0} to review', countChanges(waiting));
   const rest = server.lastError === undefined ? well : firstLine(server.lastError);
@@ -179,6 +204,25 @@ function changeItem(node: Extract<RegistryNode, { kind: 'change' }>): vscode.Tre
     tooltip: t('Hidden and refused until it is accepted.'),
   });
   item.command = { command: COMMANDS.reviewChange, title: t('Review Change…'), arguments: [node] };
+  return item;
+}
+
+/** A click gives what is asked for. */
+function credentialItem(node: Extract<RegistryNode, { kind: 'credential' }>): vscode.TreeItem {
+  const { server, credential } = node;
+  const { kind, state } = credential;
+  const words = credentialWords(credential, new Date());
+  const label = kind === 'oauth2' ? t('Sign In…') : t('Fill In {0}…', credential.missing.join(', '));
+  const item = createItem(state === 'ok' ? words : label, None, {
+    id: `${server.fqn}/credential`,
+    description: state === 'ok' ? undefined : words,
+    icon: state === 'ok' ? new vscode.ThemeIcon('key') : noticeIcon('warning'),
+    tooltip: words,
+  });
+  if (state !== 'ok') {
+    const command = kind === 'oauth2' ? COMMANDS.signInTo : COMMANDS.fillIn;
+    item.command = { command, title: label, arguments: [node] };
+  }
   return item;
 }
 

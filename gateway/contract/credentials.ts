@@ -46,6 +46,15 @@ export const credentialValuesSchema = z.strictObject({
   ),
 });
 
+/** The editors that the extension runs in; an address of any other kind could lead anywhere. */
+const RETURN_TO =
+  /^(?:vscode|vscode-insiders|vscodium|code-oss|cursor|windsurf):\/\/toolgate\.toolgate\/signed-in$/;
+
+/** The body of `authorize`, which may be left out: where the last page leads back to. */
+export const authorizeRequestSchema = z.strictObject({
+  returnTo: z.string().regex(RETURN_TO, 'must be the extension’s own address in an editor').optional(),
+});
+
 /** `POST /api/v1/credentials/{group}/{server}/authorize`: where to sign in, and until when (ISO 8601). */
 export const authorizeSchema = z.object({ url: z.string(), expiresAt: z.string() });
 export type AuthorizeAnswer = z.infer<typeof authorizeSchema>;

@@ -9,9 +9,9 @@ import { EVERYONE, holderOf, oauthTarget } from './oauth/target.ts';
 export interface ConsentDesk {
   /**
    * The sign-in for what a principal may sign in to: their own token, or everybody's where they manage the group.
-   * Undefined where they may not, and for a server that wants none. Throws an `OauthError` when too many are under way.
+   * Undefined where they may not, and for a server that wants none. `returnTo` is where the last page leads back to. Throws an `OauthError` when too many are under way.
    */
-  request(principal: Principal, entry: ServerEntry): ConsentRequest | undefined;
+  request(principal: Principal, entry: ServerEntry, returnTo?: string): ConsentRequest | undefined;
 }
 
 export function createConsentDesk({
@@ -25,13 +25,13 @@ export function createConsentDesk({
   readonly addressOf: (id: string) => string;
 }): ConsentDesk {
   return {
-    request: (principal, { pinned, config, fqn, group }) => {
+    request: (principal, { pinned, config, fqn, group }, returnTo) => {
       const target = oauthTarget(pinned, config);
       if (target === undefined || target.auth.grant === 'client-credentials') return undefined;
       const holder = holderOf(target, principal.subject);
       const manages = (): boolean => decide(principal, { action: 'manage', group }).effect === 'allow';
       if (holder === EVERYONE && !manages()) return undefined;
-      const consent = oauth.consents.begin(target, holder, principal.subject);
+      const consent = oauth.consents.begin(target, holder, principal.subject, returnTo);
       return {
         id: consent.id,
         server: fqn,

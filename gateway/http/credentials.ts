@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import type { Decide } from '../access/decide.ts';
 import { placeholdersOf } from '../config/placeholders.ts';
 import {
+  authorizeRequestSchema,
   credentialValuesSchema,
   type AuthorizeAnswer,
   type CredentialView,
@@ -116,8 +117,10 @@ export function createCredentialRoutes(
       const entry = find(req, res, principal);
       const own = entry && signIn(res, principal, entry);
       if (entry === undefined || own === undefined) return;
+      const asked = hasBody(req) ? await readJson(req, BODY_LIMIT) : {};
+      const { returnTo } = authorizeRequestSchema.parse(asked);
       await kept(res, () => {
-        const consent = consentDesk.request(principal, entry);
+        const consent = consentDesk.request(principal, entry, returnTo);
         if (consent === undefined) {
           sendProblem(res, 400, `${entry.fqn} uses client credentials, which nobody signs in for`, {
             field: 'server',
@@ -141,6 +144,10 @@ export function createCredentialRoutes(
       });
     },
   };
+}
+
+function hasBody({ headers }: Request): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** Answers what cannot be kept, and what an authorization server does not give. */

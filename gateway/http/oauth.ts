@@ -78,6 +78,9 @@ export function createOauthRoutes({
       sendPage(res, 200, {
         title: `${consent.target.id} is signed in`,
         paragraphs: [`Toolgate can use it for ${nameOf(consent)} now. What waited for it goes on by itself.`],
+        ...(consent.returnTo !== undefined && {
+          action: { label: 'Back to the editor', href: consent.returnTo },
+        }),
         note: 'You can close this window.',
       });
     } catch (error) {

@@ -178,6 +178,16 @@ groups: [{ name: g, access: { use: [everyone] }, servers: [{ name: s, url: "${se
   expect(away.headers.get('location')).toContain(provider.issuer);
 });
 
+it('leads back to the editor that asked, and nowhere else', async () => {
+  const ask = (returnTo: string): Promise<ApiAnswer> =>
+    people.api('ben', 'POST', '/credentials/g/mine/authorize', { returnTo });
+  for (const wrong of ['https://evil.example', 'vscode://other.extension/signed-in', 'javascript:alert(1)'])
+    expect(await ask(wrong)).toMatchObject({ status: 400, body: { field: 'returnTo' } });
+  const { url } = authorizeSchema.parse((await ask('vscode://toolgate.toolgate/signed-in')).body);
+  const done = await signIn(createWalker(), url, 'ben-again');
+  expect(done.text).toContain('href="vscode://toolgate.toolgate/signed-in"');
+});
+
 /** The hosts it answers to stand in its log; the first is this machine's. */
 function portOf(one: RunningGateway | undefined): string {
   return /"host":"on: 127\.0\.0\.1:(\d+)/.exec(one?.output() ?? '')?.[1] ?? '';

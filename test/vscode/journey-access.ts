@@ -1,10 +1,16 @@
 import type { Page } from 'playwright-core';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { startOauthProvider } from '../support/oauth-provider.ts';
+import { startProtectedServer } from '../support/protected-server.ts';
 import type { Workbench } from './workbench.ts';
 
 /** What a part of the journey works with. */
 export interface Traveller {
   readonly workbench: Workbench;
   readonly page: Page;
+  /** The workspace's folder. */
+  readonly workspace: string;
   readonly step: (name: string, work: () => Promise<void>) => Promise<void>;
   readonly screenshot: (page: Page, name: string) => Promise<void>;
 }
@@ -43,4 +49,54 @@ export async function seeAccess({ workbench, page, step, screenshot }: Traveller
     await answer.locator('.monaco-list-row', { hasText: 'unlistedTools' }).first().click();
     await page.locator('.tab', { hasText: 'toolgate.yaml' }).first().waitFor();
   });
+}
+
+/** A server that wants a sign-in says so, and works once the user has signed in in the browser. */
+export async function seeSignIn({ workbench, page, workspace, step, screenshot }: Traveller): Promise<void> {
+  const provider = await startOauthProvider();
+  const server = await startProtectedServer(provider.issuer);
+  const file = path.join(workspace, 'toolgate.yaml');
+  const before = await readFile(file, 'utf8');
+  await step('a server that wants a sign-in says so, and is signed in to in the browser', async () => {
+    const entry = `  - name: guarded
+    servers:
+      - { name: tracker, url: "${server.url}", allowPrivateAddress: true, pins: trust, auth: { type: oauth2 } }
+`;
+    await writeFile(file, before.replace(/^groups:\n/m, `groups:\n${entry}`));
+    await workbench.row('tracker, needs a sign-in').waitFor();
+    const toast = workbench.toast('tracker asks you to sign in');
+    await toast.waitFor();
+    await screenshot(page, 'vscode-needs-sign-in');
+    const [opened] = await Promise.all([
+      page.context().waitForEvent('page'),
+      toast.getByRole('button', { name: 'Sign In' }).click(),
+    ]);
+    await signInOn(opened);
+    await workbench.row('tracker, ready · 4 tools').waitFor();
+    await workbench.unfold(/^tracker/);
+    await workbench.row(/^Signed in until .*, renewed by itself/).waitFor();
+    await screenshot(page, 'vscode-signed-in');
+    await workbench.menu(/^Signed in until/, 'Sign Out');
+    await workbench.accept('Sign Out');
+    await workbench.row('tracker, needs a sign-in').waitFor();
+  });
+  await writeFile(file, before);
+  await workbench.row('tracker, needs a sign-in').waitFor({ state: 'detached' });
+  server.close();
+  await provider.close();
+}
+
+/** From the gateway's page to the authorization server's and back, in the window that opened. */
+async function signInOn(opened: Page): Promise<void> {
+  // This host rewrites addresses of its machine to a path of its own, which a desktop does not.
+  await opened.waitForURL(/oauth/);
+  const [, port, rest] = /\/proxy\/(\d+)(\/.*)$/.exec(opened.url()) ?? [];
+  if (port !== undefined) await opened.goto(`http://127.0.0.1:${port}${rest ?? ''}`);
+  await opened.getByRole('link', { name: 'Continue' }).click();
+  await opened.getByPlaceholder('Enter any login').fill('ann-there');
+  await opened.getByPlaceholder('and password').fill('any');
+  await opened.getByRole('button', { name: 'Sign-in' }).click();
+  await opened.getByRole('button', { name: 'Continue' }).click();
+  await opened.getByRole('heading', { name: /is signed in/ }).waitFor();
+  await opened.close();
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Frame, Page } from 'playwright-core';
 import { launchBrowser, openWindow, webviewFrame } from './browser.ts';
 import { installHost } from './hosts.ts';
-import { seeAccess } from './journey-access.ts';
+import { seeAccess, seeSignIn } from './journey-access.ts';
 import { freePort, installVsix, makeDataDir, removeDataDir, startServer } from './server.ts';
 import { eventually, Workbench } from './workbench.ts';
 import { makeWorkspace, MODULES_VARIABLE } from './workspace.ts';
@@ -76,7 +76,9 @@ async function step(name: string, work: () => Promise<void>): Promise<void> {
 async function journey(): Promise<void> {
   await workbench.open(server.url(workspace));
   await seeRegistry();
-  await seeAccess({ workbench, page, step, screenshot });
+  const traveller = { workbench, page, workspace, step, screenshot };
+  await seeAccess(traveller);
+  await seeSignIn(traveller);
   await reviewChange();
   await runAgent();
   await reload();

@@ -3,7 +3,7 @@ import type { TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { CredentialView } from '../../gateway/contract/credentials.ts';
-import { credentialWords } from '../credential-words.ts';
+import { credentialWords } from '../../gateway/contract/credential-text.ts';
 import type { Playground } from '../playground.ts';
 import { shortName, thrownWords } from '../words.ts';
 import { icon, LightElement } from './light-element.ts';

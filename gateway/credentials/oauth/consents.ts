@@ -22,6 +22,8 @@ export interface Consent {
   readonly by: string;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** Where the last page leads back to. */
+  readonly returnTo?: string | undefined;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface Consent {
  */
 export interface Consents {
   /** The consent to give; the one that is under way already, where there is one. Throws an `OauthError` when too many are. */
-  begin(target: OauthTarget, holder: Holder, by: string): Consent;
+  begin(target: OauthTarget, holder: Holder, by: string, returnTo?: string): Consent;
   find(id: string): Consent | undefined;
   /**
    * Where to send the browser, and what to give it: the way back takes only a browser that has that. Finds the
@@ -48,6 +50,7 @@ const CONSENT_MS = 10 * 60_000;
 const MAX_CONSENTS = 1_000;
 
 interface Pending extends Consent {
+  returnTo?: string | undefined;
   readonly over: Promise<boolean>;
   readonly end: (given: boolean) => void;
   readonly timer: NodeJS.Timeout;
@@ -88,11 +91,14 @@ export function createConsents({
     one.end(given);
   };
   return {
-    begin: (target, holder, by) => {
+    begin: (target, holder, by, returnTo) => {
       const same = [...pending.values()].find(
         (one) => one.by === by && one.holder === holder && isSame(one.target, target),
       );
-      if (same !== undefined) return same;
+      if (same !== undefined) {
+        same.returnTo = returnTo ?? same.returnTo;
+        return same;
+      }
       if (pending.size >= MAX_CONSENTS)
         throw new OauthError(`${MAX_CONSENTS} sign-ins are under way, the limit; try again in some minutes`);
       const id = randomBytes(24).toString('base64url');
@@ -105,6 +111,7 @@ export function createConsents({
         holder,
         by,
         expiresAt: now() + CONSENT_MS,
+        returnTo,
         over,
         end: resolve,
         timer,

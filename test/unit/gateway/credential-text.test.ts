@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { CredentialView } from '../../../gateway/contract/credentials.ts';
-import { credentialWords } from '../../../webview/credential-words.ts';
+import { credentialWords } from '../../../gateway/contract/credential-text.ts';
 
 const NOW = new Date(2026, 10, 24, 9, 30);
 const view = (more: Partial<CredentialView>): CredentialView => ({

@@ -1,4 +1,4 @@
-import type { CredentialView } from '../gateway/contract/credentials.ts';
+import type { CredentialView } from './credentials.ts';
 
 /** How a credential is, as people say it. */
 export function credentialWords(one: CredentialView, now: Date): string {
