@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { createInterface } from 'node:readline';
 import { secretUses } from '../config/unresolved.ts';
 import { EXIT } from '../contract/ipc.ts';
-import { parseKey } from '../storage/master-key.ts';
+import { KEY_FILE_VARIABLE, KEY_VARIABLE, parseKey, removeKeys } from '../storage/master-key.ts';
 import { SECRET_NAME } from '../credentials/vault.ts';
 import type { FileVault } from '../storage/file-secret-vault.ts';
 import { CliError } from './cli-error.ts';
@@ -105,16 +105,24 @@ async function remove(
 
 async function rotateKey(program: Program, options: SecretOptions): Promise<void> {
   const given = program.env[NEW_KEY_VARIABLE];
-  await withVault(program, options, async (vault) => {
+  await withVault(program, options, async (vault, loaded) => {
     await vault.rotate(given === undefined ? undefined : parseKey(given, NEW_KEY_VARIABLE));
+    // Nothing is encrypted under the key that the gateway made itself, once there is one of a person's own.
+    const removed = given !== undefined && (await removeKeys(dataFolder(loaded, options.data)));
     const count = vault.list().length;
-    if (options.json === true) printJson({ resealed: count });
-    else
-      process.stdout.write(
-        `${count} secrets are encrypted under the new master key. Restart running gateways.\n`,
-      );
+    if (options.json === true) {
+      printJson({ resealed: count, removedKeyFile: removed });
+      return;
+    }
+    process.stdout.write(`${count} secrets are encrypted under the new master key. `);
+    process.stdout.write(given === undefined ? 'Running gateways follow.\n' : OWN_KEY);
+    if (removed) process.stdout.write('The master.key that the gateway had made is removed.\n');
   });
 }
+
+const OWN_KEY = `Put it where the gateway takes its key from (${KEY_VARIABLE} or the file of ${KEY_FILE_VARIABLE}); a running gateway
+reads such a file again by itself, and has to be started again with a new variable.
+`;
 
 async function withVault(
   program: Program,

@@ -123,7 +123,7 @@ export async function openVault(
 ): Promise<FileVault> {
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    return await openFileVault(dataFiles(dataDir).secrets, await readMasterKey(dataDir, env), {
+    return await openFileVault(dataFiles(dataDir).secrets, () => readMasterKey(dataDir, env), {
       now: Date.now,
       onBroken,
     });

@@ -15,13 +15,21 @@ export interface SecretVault {
   delete(name: string): Promise<boolean>;
   /** By name. */
   list(): readonly SecretEntry[];
-  /** Called after a change, by whomever. Returns the way to stop it. */
-  onChange(listener: () => void): () => void;
+  /** Called after a change, by whomever, with the names that have another value or none. Returns the way to stop it. */
+  onChange(listener: (changed: readonly string[]) => void): () => void;
   close(): Promise<void>;
 }
 
 /** What cannot be kept, with the reason in words for a person. */
-export class VaultReadOnlyError extends Error {}
+export class VaultReadOnlyError extends Error {
+  /** What a refusal names. */
+  readonly rule: string = 'secrets-read-only';
+}
+
+/** The secrets were encrypted under a key that this process does not have; nothing can be changed until it does. */
+export class VaultKeyError extends VaultReadOnlyError {
+  override readonly rule = 'master-key';
+}
 
 /** A vault whose secrets another process keeps. */
 export interface HandedVault extends SecretVault {
@@ -37,9 +45,9 @@ export function createHandedVault(
   handed: Readonly<Record<string, string>>,
   keep: (name: string, value: string | null) => Promise<void>,
 ): HandedVault {
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(names: readonly string[]) => void>();
   let secrets = new Map(Object.entries(handed));
-  const changed = (): void => listeners.forEach((listener) => listener());
+  const changed = (names: readonly string[]): void => listeners.forEach((listener) => listener(names));
   const kept = async (name: string, value: string | null): Promise<void> => {
     try {
       await keep(name, value);
@@ -52,13 +60,13 @@ export function createHandedVault(
     set: async (name, value) => {
       await kept(name, value);
       secrets.set(name, value);
-      changed();
+      changed([name]);
     },
     delete: async (name) => {
       if (!secrets.has(name)) return false;
       await kept(name, null);
       secrets.delete(name);
-      changed();
+      changed([name]);
       return true;
     },
     list: () => [...secrets.keys()].sort().map((name) => ({ name, updatedAt: null })),
@@ -69,10 +77,11 @@ export function createHandedVault(
     close: () => Promise.resolve(),
     replace: (all) => {
       const next = new Map(Object.entries(all));
-      const same =
-        next.size === secrets.size && [...next].every(([name, value]) => secrets.get(name) === value);
+      const before = secrets;
+      const names = new Set([...before.keys(), ...next.keys()]);
       secrets = next;
-      if (!same) changed();
+      const different = [...names].filter((name) => before.get(name) !== next.get(name));
+      if (different.length > 0) changed(different);
     },
   };
 }

@@ -155,8 +155,7 @@ async function kept(res: Response, work: () => Promise<void> | void): Promise<vo
   try {
     await work();
   } catch (error) {
-    if (error instanceof VaultReadOnlyError)
-      sendProblem(res, 409, error.message, { rule: 'secrets-read-only' });
+    if (error instanceof VaultReadOnlyError) sendProblem(res, 409, error.message, { rule: error.rule });
     else if (error instanceof OauthError) sendProblem(res, 409, error.message, { rule: 'oauth' });
     else throw error;
   }

@@ -35,7 +35,7 @@ export function createSecretRoutes({ vault, config, references }: SecretRoutesDe
       else sendProblem(res, 404, `there is no secret "${name}"`, { field: 'name' });
     } catch (error) {
       if (!(error instanceof VaultReadOnlyError)) throw error;
-      sendProblem(res, 409, error.message, { rule: 'secrets-read-only' });
+      sendProblem(res, 409, error.message, { rule: error.rule });
     }
   };
   return {

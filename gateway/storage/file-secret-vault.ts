@@ -1,24 +1,25 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import * as z from 'zod';
+import { VaultKeyError, type SecretEntry, type SecretVault } from '../credentials/vault.ts';
 import { openJsonFile, type JsonFile } from './json-file.ts';
 import { commitKey, pendingKey, prepareKey, type MasterKey } from './master-key.ts';
-import type { SecretEntry, SecretVault } from '../credentials/vault.ts';
+import { deriveKeys, idOf, seal, sealedSchema, unseal, type Keys, type Sealed } from './sealed.ts';
 
-const recordSchema = z.strictObject({ id: z.string(), nonce: z.string(), sealed: z.string() });
 const fileSchema = z.strictObject({
   version: z.literal(1),
   /** A record that opens under the master key alone; absent while nothing is kept. */
-  check: recordSchema.optional(),
-  records: z.array(recordSchema),
+  check: sealedSchema.optional(),
+  records: z.array(sealedSchema),
 });
-type Sealed = z.infer<typeof recordSchema>;
 type FileState = z.infer<typeof fileSchema>;
+
+const secretSchema = z.strictObject({ name: z.string(), value: z.string(), updatedAt: z.string() });
 
 interface Secret extends SecretEntry {
   readonly value: string;
   readonly updatedAt: string;
 }
+type Secrets = ReadonlyMap<string, Secret>;
 
 const EMPTY: FileState = { version: 1, records: [] };
 const CHECK = 'toolgate-vault';
@@ -32,39 +33,64 @@ export interface FileVault extends SecretVault {
 /**
  * Secrets in one file of mode 600 that several processes may share. Each is sealed for itself with AES-256-GCM (NIST SP
  * 800-38D) under a key derived from the master key, with a random nonce of 96 bits; names are sealed with the values,
- * and a record opens only in its own place. Rejects when the file was sealed under another key, and changes nothing.
+ * and a record opens only in its own place. There is no backup of it: what was deleted is in no file any more. When
+ * another process changes the key, it is read again by `readKey`; where that gives none that opens the file, what is
+ * known stays in use, and every change is refused with a `VaultKeyError`. Rejects when the file was sealed under another
+ * key, and changes nothing.
  */
 export async function openFileVault(
   file: string,
-  master: MasterKey,
+  readKey: () => Promise<MasterKey>,
   deps: { readonly now: () => number; readonly onBroken: (error: unknown) => void },
 ): Promise<FileVault> {
-  const store = await openJsonFile<FileState>(file, EMPTY, (value) => fileSchema.parse(value));
+  const store = await openJsonFile<FileState>(file, EMPTY, (value) => fileSchema.parse(value), {
+    backup: false,
+  });
   let keys: Keys;
-  let secrets: ReadonlyMap<string, Secret>;
+  let secrets: Secrets;
   try {
-    keys = await keysThatOpen(store.current(), master, file);
+    keys = await findKeys(store.current(), readKey, file);
     secrets = openAll(store.current(), keys);
+    await rm(`${file}.bak`, { force: true });
   } catch (error) {
     await store.close();
     throw error;
   }
-  const listeners = new Set<() => void>();
-  const stop = store.onChange((state) => {
+  const listeners = new Set<(changed: readonly string[]) => void>();
+  const know = (state: FileState): void => {
+    const before = secrets;
+    secrets = openAll(state, keys);
+    const changed = difference(before, secrets);
+    if (changed.length > 0) for (const listener of listeners) listener(changed);
+  };
+  /** Another process has changed the key: it may have left the new one where this one's was. */
+  const follow = async (): Promise<void> => {
     try {
-      secrets = openAll(state, keys);
+      const found = await findKeys(store.current(), readKey, file);
+      if (!opens(store.current(), found)) return;
+      keys = found;
+      know(store.current());
     } catch (error) {
-      // Another process has changed the key: what is known stays in use until this one starts again.
       deps.onBroken(error);
+    }
+  };
+  const stop = store.onChange((state) => {
+    if (!opens(state, keys)) {
+      void follow();
       return;
     }
-    for (const listener of listeners) listener();
+    try {
+      know(state);
+    } catch (error) {
+      deps.onBroken(error);
+    }
   });
-  const change = (name: string, sealed: Sealed | undefined): Promise<FileState> =>
-    store.update((state) => {
-      // Never mixes records under two keys, whoever rotated meanwhile.
-      if (state.check !== undefined) open(state.check, keys);
+  /** Changes records under the key that the file has now, so that two keys are never mixed. */
+  const change = (name: string, sealedBy: (keys: Keys) => Sealed | undefined): Promise<FileState> =>
+    store.update(async (state) => {
+      if (!opens(state, keys)) keys = await findKeys(state, readKey, file);
       const others = state.records.filter(({ id }) => id !== idOf(name, keys));
+      const sealed = sealedBy(keys);
       return {
         ...state,
         check: state.check ?? seal(CHECK, CHECK, keys),
@@ -77,26 +103,30 @@ export async function openFileVault(
     list: () => [...secrets.values()].map(({ name, updatedAt }) => ({ name, updatedAt })),
     set: async (name, value) => {
       const secret: Secret = { name, value, updatedAt: new Date(deps.now()).toISOString() };
-      await change(name, seal(name, JSON.stringify(secret), keys));
+      await change(name, (under) => seal(name, JSON.stringify(secret), under));
     },
     delete: async (name) => {
       if (!secrets.has(name)) return false;
-      await change(name, undefined);
+      await change(name, () => undefined);
       return true;
     },
     rotate: async (given) => {
+      const master = await readKey();
       if (given === undefined && master.file === undefined)
         throw new Error(`the master key comes from ${master.source}: give the new one too`);
-      const next = derive(given ?? (await prepareKey(master.file ?? '')));
+      const next = deriveKeys(given ?? (await prepareKey(master.file ?? '')));
       const before = keys;
       try {
-        await reseal(store, before, next, () => (keys = next));
+        await reseal(
+          store,
+          async (state) => (opens(state, before) ? before : findKeys(state, readKey, file)),
+          next,
+          () => (keys = next),
+        );
       } catch (error) {
         keys = before;
         throw error;
       }
-      // What is kept of before was sealed under the key that is not to count any more.
-      await rm(`${file}.bak`, { force: true });
       if (given === undefined && master.file !== undefined) await commitKey(master.file);
     },
     onChange: (listener) => {
@@ -110,36 +140,37 @@ export async function openFileVault(
   };
 }
 
-interface Keys {
-  readonly sealing: Buffer;
-  /** Names become ids by it, so that the file tells nobody which secrets there are. */
-  readonly naming: Buffer;
-}
+/** How often the key is looked for, where another process puts a new one in its place meanwhile. */
+const TRIES = 3;
 
-function derive(master: Buffer): Keys {
-  const part = (purpose: string): Buffer =>
-    Buffer.from(hkdfSync('sha256', master, '', `toolgate ${purpose}`, 32));
-  return { sealing: part('seal'), naming: part('name') };
-}
-
-/** The keys of the master key; or, after a rotation that was cut short, those of the one that was to come. */
-async function keysThatOpen(state: FileState, master: MasterKey, file: string): Promise<Keys> {
-  const keys = derive(master.bytes);
-  if (opens(state, keys)) return keys;
-  const next = master.file === undefined ? undefined : await pendingKey(master.file);
-  if (master.file !== undefined && next !== undefined && opens(state, derive(next))) {
-    await commitKey(master.file);
-    return derive(next);
+/**
+ * The keys that open the file: those of the master key, or, after a rotation that was cut short or is under way, those of
+ * the one that was to come. Rejects with a `VaultKeyError` where none does.
+ */
+async function findKeys(state: FileState, readKey: () => Promise<MasterKey>, file: string): Promise<Keys> {
+  let source = '';
+  for (let tries = 0; tries < TRIES; tries++) {
+    const master = await readKey().catch((error: unknown) => {
+      throw new VaultKeyError((error as Error).message);
+    });
+    const keys = deriveKeys(master.bytes);
+    if (opens(state, keys)) return keys;
+    const next = master.file === undefined ? undefined : await pendingKey(master.file);
+    if (master.file !== undefined && next !== undefined && opens(state, deriveKeys(next))) {
+      await commitKey(master.file);
+      return deriveKeys(next);
+    }
+    ({ source } = master);
   }
-  throw new Error(
-    `${file} was encrypted under another master key than that of ${master.source}; nothing was changed`,
+  throw new VaultKeyError(
+    `${file} was encrypted under another master key than that of ${source}; nothing was changed: start again with the key of the last rotation`,
   );
 }
 
 function opens({ check }: FileState, keys: Keys): boolean {
   if (check === undefined) return true;
   try {
-    return open(check, keys) === CHECK;
+    return unseal(check, keys) === CHECK;
   } catch {
     return false;
   }
@@ -147,12 +178,12 @@ function opens({ check }: FileState, keys: Keys): boolean {
 
 async function reseal(
   store: JsonFile<FileState>,
-  before: Keys,
+  keysOf: (state: FileState) => Promise<Keys>,
   next: Keys,
   onSealed: () => void,
 ): Promise<void> {
-  await store.update((state) => {
-    const records = [...openAll(state, before).values()].map((secret) =>
+  await store.update(async (state) => {
+    const records = [...openAll(state, await keysOf(state)).values()].map((secret) =>
       seal(secret.name, JSON.stringify(secret), next),
     );
     onSealed();
@@ -161,31 +192,12 @@ async function reseal(
 }
 
 function openAll({ records }: FileState, keys: Keys): Map<string, Secret> {
-  const secrets = records.map((record) => secretSchema.parse(JSON.parse(open(record, keys))));
+  const secrets = records.map((record) => secretSchema.parse(JSON.parse(unseal(record, keys))));
   return new Map(secrets.sort((a, b) => (a.name < b.name ? -1 : 1)).map((secret) => [secret.name, secret]));
 }
 
-const secretSchema = z.strictObject({ name: z.string(), value: z.string(), updatedAt: z.string() });
-
-function idOf(name: string, { naming }: Keys): string {
-  return createHmac('sha256', naming).update(name).digest('base64url').slice(0, 22);
-}
-
-function seal(name: string, text: string, keys: Keys): Sealed {
-  const id = idOf(name, keys);
-  const nonce = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', keys.sealing, nonce).setAAD(Buffer.from(`v1 ${id}`));
-  const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
-  return { id, nonce: nonce.toString('base64url'), sealed: sealed.toString('base64url') };
-}
-
-/** Throws where the record is another's, was changed, or is under another key. */
-function open({ id, nonce, sealed }: Sealed, { sealing }: Keys): string {
-  const bytes = Buffer.from(sealed, 'base64url');
-  const decipher = createDecipheriv('aes-256-gcm', sealing, Buffer.from(nonce, 'base64url'), {
-    authTagLength: 16,
-  })
-    .setAAD(Buffer.from(`v1 ${id}`))
-    .setAuthTag(bytes.subarray(-16));
-  return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString('utf8');
+/** The names whose values are not the same. */
+function difference(before: Secrets, after: Secrets): string[] {
+  const names = new Set([...before.keys(), ...after.keys()]);
+  return [...names].filter((name) => before.get(name)?.value !== after.get(name)?.value);
 }

@@ -4,31 +4,32 @@ import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Low, type Adapter } from 'lowdb';
 import { withFileLock } from './file-lock.ts';
-import { replaceFile } from './replace-file.ts';
+import { removeUnfinished, replaceFile } from './replace-file.ts';
 
 /** A small state in one JSON file that several processes share. */
 export interface JsonFile<State> {
   /** The newest state this process knows of; costs nothing. */
   current(): State;
   /** Reads, changes and writes under a lock, so that no writer's change is lost. */
-  update(change: (state: State) => State): Promise<State>;
+  update(change: (state: State) => State | Promise<State>): Promise<State>;
   /** Called after every change, another process's included. Returns the way to stop it. */
   onChange(listener: (state: State) => void): () => void;
   close(): Promise<void>;
 }
 
 /**
- * A file of mode 600. Writes are atomic (a new file, synced, then renamed over the old one, which stays as `.bak`); a
- * file that does not `parse` is an error, never the `empty` state, since that would be written back over what can
- * still be saved. A file that is gone is the empty state: who removes it takes everything back.
+ * A file of mode 600. Writes are atomic (a new file, synced, then renamed over the old one, which stays as `.bak` unless
+ * `backup` is false); a file that does not `parse` is an error, never the `empty` state, since that would be written back
+ * over what can still be saved. A file that is gone is the empty state: who removes it takes everything back.
  */
 export async function openJsonFile<State>(
   file: string,
   empty: State,
   parse: (value: unknown) => State,
+  { backup = true } = {},
 ): Promise<JsonFile<State>> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const db = new Low<State>(privateFile(file, empty, parse), empty);
+  const db = new Low<State>(privateFile(file, empty, parse, backup), empty);
   const listeners = new Set<(state: State) => void>();
   const inTurn = createQueue();
 
@@ -66,7 +67,9 @@ export async function openJsonFile<State>(
       withFileLock(`${file}.lock`, () =>
         inTurn(async () => {
           await read();
-          await write(change(db.data));
+          const changed = await change(db.data);
+          await removeUnfinished(file);
+          await write(changed);
           return db.data;
         }),
       ),
@@ -92,7 +95,12 @@ function createQueue(): <T>(work: () => Promise<T>) => Promise<T> {
   };
 }
 
-function privateFile<State>(file: string, empty: State, parse: (value: unknown) => State): Adapter<State> {
+function privateFile<State>(
+  file: string,
+  empty: State,
+  parse: (value: unknown) => State,
+  backup: boolean,
+): Adapter<State> {
   return {
     read: async () => {
       let text: string;
@@ -105,11 +113,12 @@ function privateFile<State>(file: string, empty: State, parse: (value: unknown) 
       try {
         return parse(JSON.parse(text));
       } catch (error) {
-        throw new Error(`${file} is damaged; restore it from ${basename(file)}.bak`, { cause: error });
+        const from = backup ? `${basename(file)}.bak` : 'a backup of yours';
+        throw new Error(`${file} is damaged; restore it from ${from}`, { cause: error });
       }
     },
     write: async (data) => {
-      await copyFile(file, `${file}.bak`).catch(() => undefined);
+      if (backup) await copyFile(file, `${file}.bak`).catch(() => undefined);
       await replaceFile(file, `${JSON.stringify(data, null, 2)}\n`);
     },
   };
