@@ -3,6 +3,7 @@ import { createDecide, type Decide } from './access/decide.ts';
 import { createAgent } from './agent/agent.ts';
 import { resolveReferences, type ReferenceSource } from './config/references.ts';
 import type { Config, ProviderConfig } from './config/schema.ts';
+import { secretUses } from './config/unresolved.ts';
 import type { ExportBundle } from './contract/admin.ts';
 import { createAdminApp } from './http/admin.ts';
 import { createAgentRoutes } from './http/agent.ts';
@@ -13,7 +14,7 @@ import { createMcpSurface } from './http/mcp-surface.ts';
 import { createModelRoutes } from './http/models.ts';
 import { createConsentDesk } from './credentials/consent-desk.ts';
 import { createOauth } from './credentials/oauth/oauth.ts';
-import { createPersonalCredentials } from './credentials/personal.ts';
+import { createPersonalCredentials, serverGivenFor } from './credentials/personal.ts';
 import { createRedactor } from './credentials/redactor.ts';
 import type { SecretVault } from './credentials/vault.ts';
 import { consentPath, createOauthRoutes, describeClient } from './http/oauth.ts';
@@ -228,7 +229,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
     pins.forget(gone).catch((error: unknown) => log.error({ err: error }, 'pins could not be forgotten'));
   };
   // The same configuration now means something else: connections made with another value of a secret are made anew.
-  const stopWatching = deps.vault.onChange(() => apply({ ...config }));
+  const stopWatching = deps.vault.onChange((changed) => {
+    const uses = secretUses(config);
+    if (changed.some((name) => uses.has(name))) apply({ ...config });
+    // A server is listed with what the first person gave; nothing else depends on what people give.
+    const given = new Set(changed.flatMap((name) => serverGivenFor(name) ?? []));
+    if (given.size > 0) upstreams.apply(config, given);
+  });
   oauth.onChange(() => upstreams.apply(config));
   const consents = createConsents(deps.configStore, now);
   const configuration = createConfiguration({

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { exposedReferences } from '../config/exposed.ts';
 import { buildExport } from '../export/bundle.ts';
 import { createGateway, type Gateway } from '../gateway.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -77,6 +78,7 @@ export async function runGateway(
   const configText = { text: loaded.text, revision: revisionOf(loaded.text) };
   const backup = join(folder, 'toolgate.yaml.bak');
   const configSource = openFileConfigSource(loaded.file, backup, configText.revision);
+  for (const { path, message } of exposedReferences(loaded.config)) log.warn({ path }, message);
   const gateway = createGateway({
     config: loaded.config,
     configText,

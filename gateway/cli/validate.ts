@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { exposedReferences } from '../config/exposed.ts';
 import type { Config } from '../config/schema.ts';
 import { unresolvedReferences } from '../config/unresolved.ts';
 import { describeError } from '../upstream/errors.ts';
@@ -26,12 +27,15 @@ export async function validate(
     ...(await brokenDocuments(config, folder)),
   ];
   await vault?.close();
+  const warnings = exposedReferences(config);
   const servers = config.groups.reduce((sum, group) => sum + group.servers.length, 0);
   if (options.json === true) {
-    printJson({ valid: missing.length === 0, groups: config.groups.length, servers, missing });
+    printJson({ valid: missing.length === 0, groups: config.groups.length, servers, missing, warnings });
     if (missing.length > 0) process.exitCode = 1;
     return;
   }
+  for (const { path, message } of warnings)
+    process.stderr.write(`${options.config} ${path}: warning: ${message}\n`);
   if (missing.length > 0) {
     throw new CliError(
       missing.map(({ place, reason }) => `${options.config} ${place}: ${reason}`).join('\n'),

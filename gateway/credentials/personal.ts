@@ -70,6 +70,12 @@ export function createPersonalCredentials(
   };
 }
 
+/** The server (`group:server`) that a record of the vault was given for; undefined where it is another kind of record. */
+export function serverGivenFor(name: string): string | undefined {
+  const [kind, id] = name.split('/');
+  return kind === 'person' ? id : undefined;
+}
+
 /** A slash is in no name that `${secret:NAME}` could reach. */
 function prefixOf({ id, fingerprint }: Registration): string {
   return `person/${id}/${fingerprint}/`;

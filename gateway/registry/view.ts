@@ -1,3 +1,4 @@
+import { exposedOf } from '../config/exposed.ts';
 import type { Decide } from '../access/decide.ts';
 import type { Config, ServerConfig } from '../config/schema.ts';
 import type {
@@ -38,7 +39,10 @@ export function registryView(
           serverView(
             // What is wrong with a tool, or waits for review, is told to those who may know of it.
             administers
-              ? { ...entry, warnings: [...entry.warnings, ...(entry.status.warnings ?? [])] }
+              ? {
+                  ...entry,
+                  warnings: [...entry.warnings, ...(entry.status.warnings ?? []), ...exposed(entry)],
+                }
               : { ...entry, warnings: [], pins: undefined },
             catalog.tools(principal, entry),
             prefixes.get(entry.id) ?? entry.name,
@@ -46,6 +50,10 @@ export function registryView(
         ),
     }));
   return { tenant: config.tenant.name, gatewayVersion, revision: catalog.revision(), groups };
+}
+
+function exposed({ config }: ServerEntry): string[] {
+  return exposedOf(config).map(({ path, message }) => `${path}: ${message}`);
 }
 
 function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string): ServerView {

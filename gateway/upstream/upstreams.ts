@@ -24,9 +24,9 @@ export interface Upstreams {
   start(): void;
   /**
    * Follows a changed configuration: servers that are gone, disabled or reached otherwise end, those that are new
-   * start, and all others keep their connections and processes.
+   * start, and all others keep their connections and processes. With `only`, no other server that runs is looked at.
    */
-  apply(config: Config): void;
+  apply(config: Config, only?: ReadonlySet<string>): void;
   snapshot(serverId: string): { readonly status: ServerStatus; readonly capabilities: Capabilities };
   /**
    * The connection for calls of `caller`: the one that all share, unless the server's processes are kept apart.
@@ -110,7 +110,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     Promise.reject(new UnavailableError(objections.get(id) ?? 'the server is disabled'));
   const objectionTo = (server: ServerConfig): string | undefined =>
     deps.managed.objection(server.name, server, deps.launch.resolve);
-  const apply = (config: Config): void => {
+  const apply = (config: Config, only?: ReadonlySet<string>): void => {
     const wanted = enabledServers(config);
     objections = new Map(
       [...wanted].flatMap(([id, { server }]) => {
@@ -122,6 +122,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     modes = new Map([...wanted].map(([id, { pinned }]) => [id, pinned.mode]));
     const retired = new Map<string, Promise<void>>();
     for (const [id, one] of registered) {
+      if (only?.has(id) === false) continue;
       const found = wanted.get(id);
       const { server, pinned } = found ?? {};
       if (
@@ -148,8 +149,8 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       started = true;
       for (const { supervisor } of registered.values()) void supervisor.start();
     },
-    apply: (config) => {
-      apply(config);
+    apply: (config, only) => {
+      apply(config, only);
       changed();
     },
     snapshot: (id) => registered.get(id)?.supervisor ?? stopped(objections.get(id) ?? DISABLED),
