@@ -32,7 +32,7 @@ Exported from Toolgate. \`toolgate.yaml\` is the whole configuration; it holds n
 toolgate token create --config toolgate.yaml --name me --administrator   # a token to call it with
 \`\`\`
 
-Node.js 22.19 or newer is needed. The gateway listens on http://${config.listen.host}:${config.listen.port}, with MCP at \`/mcp\`.
+Node.js 22.19 or newer is needed. The gateway listens on ${addressOf(config.listen)}, with MCP at \`/mcp\`.
 ${section('Servers', ['| name | where |', '| --- | --- |', ...servers])}${section(
     'Set before the start',
     variables.length === 0
@@ -46,6 +46,12 @@ ${section('Servers', ['| name | where |', '| --- | --- |', ...servers])}${sectio
     'Know before you move it',
     notes.map((note) => `- ${note}`),
   )}`;
+}
+
+/** The address that clients use. */
+function addressOf({ host, port, tls, publicUrl }: Config['listen']): string {
+  const scheme = typeof tls === 'object' ? 'https' : 'http';
+  return publicUrl ?? `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function whereOf({ url, command, virtual, openapi, baseUrl }: ServerConfig): string {
