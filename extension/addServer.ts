@@ -2,7 +2,15 @@ import * as vscode from 'vscode';
 import { COMMANDS } from './commandIds.ts';
 import type { RegistryChanges } from './registryChanges.ts';
 import type { SecretVault } from './secretVault.ts';
-import { looksPrivate, serverOf, suggestName, words, type Drafted, type ServerDraft } from './serverDraft.ts';
+import {
+  hasSecret,
+  looksPrivate,
+  serverOf,
+  suggestName,
+  words,
+  type Drafted,
+  type ServerDraft,
+} from './serverDraft.ts';
 import { as, choose, enter, required, sequence, type Answer, type Place } from './steps.ts';
 
 const { t } = vscode.l10n;
@@ -42,11 +50,12 @@ export async function addServer(deps: AddServerDeps, group?: string): Promise<vo
       as('name', askName(at(step), deps, chosen, suggestName(kind, where))),
     ({ kind }, step) => (kind === 'command' ? undefined : as('auth', askAuth(at(step)))),
     ({ auth, header }, step) => (auth === 'header' ? as('header', askHeader(at(step), header)) : undefined),
-    ({ auth }, step) => (auth === 'none' ? undefined : as('credential', askCredential(at(step)))),
+    (state, step) => (hasSecret(state) ? as('credential', askCredential(at(step))) : undefined),
   ]);
   if (draft === undefined) return;
   const drafted = serverOf(draft);
-  if (!(await testFirst(deps.changes, drafted))) return;
+  // Nobody can be signed in to a server that is not registered.
+  if (draft.auth !== 'oauth2' && !(await testFirst(deps.changes, drafted))) return;
   await register(deps, draft.group, drafted);
 }
 
@@ -211,6 +220,7 @@ export function askAuth(place: Place): Promise<Answer<ServerDraft['auth']>> {
     { label: t('Nothing'), value: 'none' },
     { label: t('A bearer token'), description: 'Authorization: Bearer …', value: 'bearer' },
     { label: t('A key in another header'), description: 'X-API-Key: …', value: 'header' },
+    { label: t('A sign-in in the browser'), description: 'OAuth', value: 'oauth2' },
   ]);
 }
 

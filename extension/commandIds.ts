@@ -38,6 +38,7 @@ export const COMMANDS = {
   renewSignIn: 'toolgate.renewSignIn',
   fillIn: 'toolgate.fillIn',
   takeBack: 'toolgate.takeBack',
+  editAccess: 'toolgate.editAccess',
   explainAccess: 'toolgate.explainAccess',
   showMenu: 'toolgate.showMenu',
 } as const;

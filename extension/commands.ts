@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { SearchHit } from '../gateway/contract/search.ts';
+import { accessCommands } from './accessCommands.ts';
 import { explainAccess } from './accessWhy.ts';
 import { COMMANDS } from './commandIds.ts';
 import { credentialCommands } from './credentialCommands.ts';
@@ -8,6 +9,7 @@ import type { GatewayClient } from './gatewayClient.ts';
 import type { GatewayController } from './gatewayController.ts';
 import { acceptAllChanges, decideOnChange, reviewChange } from './pinReview.ts';
 import type { PlaygroundPanel } from './playgroundPanel.ts';
+import { RegistryChanges } from './registryChanges.ts';
 import { registryCommands } from './registryCommands.ts';
 import type { RegistryFeed } from './registryFeed.ts';
 import { deleteSecret, setSecret } from './secretCommands.ts';
@@ -64,6 +66,7 @@ export function registerCommands(deps: CommandDeps): vscode.Disposable {
     [COMMANDS.acceptAllChanges]: (server) => acceptAllChanges(deps, server),
     ...tokenCommands({ client: () => running(controller), feed, view: deps.tokens }),
     ...credentialCommands({ client: () => running(controller), feed }),
+    ...accessCommands(new RegistryChanges(() => running(controller))),
     [COMMANDS.explainAccess]: (node) =>
       explainAccess(running(controller), () => controller.configFiles.ensure(), node),
     ...registryCommands({ client: () => running(controller), feed, vault, reveal: deps.reveal }),

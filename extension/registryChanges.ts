@@ -61,6 +61,16 @@ export class RegistryChanges {
     return this.#change('PUT', path, { effect: denied ? 'deny' : null });
   }
 
+  /** Says what holds for one tool by its name; null takes that back. */
+  ruleTool(
+    at: ServerAt,
+    tool: string,
+    rule: { effect: 'allow' | 'deny'; when?: string } | null,
+  ): Promise<boolean> {
+    const path = `${serverPath(at)}/tools/${encodeURIComponent(tool)}`;
+    return this.#change('PUT', path, rule ?? { effect: null });
+  }
+
   async configuration(): Promise<ConfigView> {
     return configViewSchema.parse(await this.#client().json('GET', '/api/v1/config'));
   }

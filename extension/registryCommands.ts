@@ -17,7 +17,7 @@ import { RegistryChanges, type ServerAt } from './registryChanges.ts';
 import type { RegistryFeed } from './registryFeed.ts';
 import { isRegistryNode } from './registryNodes.ts';
 import type { SecretVault } from './secretVault.ts';
-import { authOf, secretNameOf, words, type ServerDraft } from './serverDraft.ts';
+import { authOf, hasSecret, secretNameOf, words, type ServerDraft } from './serverDraft.ts';
 import { as, choose, confirm, enter, required, sequence, type Place } from './steps.ts';
 import { describeServerState, firstLine, messageOf } from './words.ts';
 
@@ -184,7 +184,7 @@ async function editCredential(
   const credential = await askForCredential(title);
   if (credential === undefined) return;
   const auth = credential.auth === 'none' ? null : authOf({ ...credential, ...at });
-  if ((await changes.editServer(at, { auth })) && auth !== null)
+  if ((await changes.editServer(at, { auth })) && hasSecret(credential))
     await vault.set(secretNameOf(at), credential.credential);
 }
 
@@ -195,7 +195,7 @@ function askForCredential(title: string): Promise<Credential | undefined> {
     (_state, step) => as('auth', askAuth({ title, step })),
     ({ auth, header }, step) =>
       auth === 'header' ? as('header', askHeader({ title, step }, header)) : undefined,
-    ({ auth }, step) => (auth === 'none' ? undefined : as('credential', askCredential({ title, step }))),
+    (state, step) => (hasSecret(state) ? as('credential', askCredential({ title, step })) : undefined),
   ]);
 }
 
@@ -209,7 +209,7 @@ async function promoteServer({ changes, vault, groups }: AddServerDeps, at: Serv
   const to = { group: group.value, name: at.name };
   if (!groups().some(({ name }) => name === to.group)) await changes.addGroup({ name: to.group });
   const auth = credential.auth === 'none' ? {} : { auth: authOf({ ...credential, ...to }) };
-  if (!(await changes.promoteServer(at, to.group, auth)) || credential.auth === 'none') return;
+  if (!(await changes.promoteServer(at, to.group, auth)) || !hasSecret(credential)) return;
   await vault.set(secretNameOf(to), credential.credential);
 }
 

@@ -7,7 +7,8 @@ export interface ServerDraft {
   readonly where: string;
   readonly name: string;
   readonly group: string;
-  readonly auth: 'none' | 'bearer' | 'header';
+  /** `oauth2`: each person signs in, in the browser. */
+  readonly auth: 'none' | 'bearer' | 'header' | 'oauth2';
   readonly header: string;
   /** The credential's value; it goes to the secret storage and nowhere else. */
   readonly credential: string;
@@ -33,12 +34,18 @@ export function serverOf(draft: ServerDraft): Drafted {
       ...(auth !== 'none' && { auth: authOf(draft) }),
       ...(allowPrivateAddress && { allowPrivateAddress }),
     },
-    secrets: auth === 'none' ? {} : { [secret]: draft.credential },
+    secrets: hasSecret(draft) ? { [secret]: draft.credential } : {},
   };
+}
+
+/** Whether a draft has a credential that is kept here; a sign-in has none. */
+export function hasSecret({ auth }: Pick<ServerDraft, 'auth'>): boolean {
+  return auth === 'bearer' || auth === 'header';
 }
 
 /** The `auth` that a draft's answers come to. */
 export function authOf(draft: Pick<ServerDraft, 'auth' | 'header' | 'group' | 'name'>): object {
+  if (draft.auth === 'oauth2') return { type: 'oauth2' };
   const reference = `\${secret:${secretNameOf(draft)}}`;
   const headers =
     draft.auth === 'bearer' ? { Authorization: `Bearer ${reference}` } : { [draft.header]: reference };

@@ -18,12 +18,11 @@ export type Edit =
   | { readonly kind: 'edit-server'; readonly server: string; readonly changes: Written }
   | { readonly kind: 'remove-server'; readonly server: string }
   | { readonly kind: 'move-server'; readonly server: string; readonly group: string }
-  /** Denies one tool of a server to everybody, or takes such a rule back. */
   | {
       readonly kind: 'rule-tool';
       readonly server: string;
       readonly tool: string;
-      readonly effect: 'deny' | null;
+      readonly rule: ToolEffect | null;
     }
   /** A copy for another group, under the same name unless `changes` names another. */
   | {
@@ -106,7 +105,7 @@ function make(document: Document, edit: Edit): void {
       return;
     }
     case 'rule-tool':
-      ruleTool(document, serverNode(document, edit.server).node, edit.tool, edit.effect);
+      ruleTool(document, serverNode(document, edit.server).node, edit.tool, edit.rule);
       return;
     case 'promote-server': {
       const copy = asMap(serverNode(document, edit.server).node.clone(), 'the copy');
@@ -117,14 +116,39 @@ function make(document: Document, edit: Edit): void {
   }
 }
 
-function ruleTool(document: Document, server: YAMLMap, tool: string, effect: 'deny' | null): void {
+/** What holds for one tool by its name. */
+export interface ToolEffect {
+  readonly effect: 'allow' | 'deny';
+  /** In CEL: when it counts. */
+  readonly when?: string | undefined;
+}
+
+const OF_AN_EFFECT: readonly unknown[] = ['match', 'effect', 'when'];
+
+/**
+ * Says what holds for one tool, in place of such a rule of before; other rules stay. A denial without a condition leaves what
+ * was said before, and is what null takes back first, so that a tool can be denied for a while.
+ */
+function ruleTool(document: Document, server: YAMLMap, tool: string, rule: ToolEffect | null): void {
   const rules = listIn(document, server, 'tools');
-  const index = rules.items.findIndex(
-    (rule) =>
-      isMap(rule) && rule.items.length === 2 && rule.get('match') === tool && rule.get('effect') === 'deny',
+  const own = rules.items.filter(
+    (item): item is YAMLMap =>
+      isMap(item) &&
+      item.get('match') === tool &&
+      item.has('effect') &&
+      item.items.every(({ key }) => OF_AN_EFFECT.includes(isScalar(key) ? key.value : key)),
   );
-  if (effect === null && index >= 0) rules.delete(index);
-  if (effect === 'deny' && index < 0) rules.add(document.createNode({ match: tool, effect }));
+  const denial = own.find((item) => item.get('effect') === 'deny' && !item.has('when'));
+  const drop = (items: readonly unknown[]): void => {
+    rules.items = rules.items.filter((item) => !items.includes(item));
+  };
+  if (rule === null) drop(denial === undefined ? own : [denial]);
+  else if (rule.effect === 'deny' && rule.when === undefined) drop(denial === undefined ? [] : [denial]);
+  else drop(own);
+  if (rule !== null) {
+    const { effect, when } = rule;
+    rules.add(document.createNode({ match: tool, effect, ...(when !== undefined && { when }) }));
+  }
   if (rules.items.length === 0) server.delete('tools');
 }
 

@@ -62,8 +62,20 @@ export const promoteServerSchema = z.strictObject({
   ...changeFields,
 });
 
-/** `PUT …/tools/{tool}`: denies a tool to everybody; `null` takes that back. */
-export const ruleToolSchema = z.strictObject({ effect: z.literal('deny').nullable(), ...changeFields });
+/**
+ * `PUT …/tools/{tool}`: what holds for one tool, under a condition in CEL; `null` takes a denial back, and then whatever else was
+ * said of it so.
+ */
+export const ruleToolSchema = z
+  .strictObject({
+    effect: z.enum(['allow', 'deny']).nullable(),
+    when: z.string().min(1).max(2000).optional(),
+    ...changeFields,
+  })
+  .refine(({ effect, when }) => effect !== null || when === undefined, {
+    path: ['when'],
+    message: 'says when an effect counts; give the effect, allow or deny',
+  });
 
 /** `POST /api/v1/servers/test` */
 export const testServerSchema = z.strictObject({

@@ -131,11 +131,11 @@ export function createConfigRoutes(deps: ConfigAdminDeps): Router {
     `${one}/tools/:tool`,
     edits(
       ruleToolSchema,
-      ({ effect }, params) => ({
+      ({ effect, when }, params) => ({
         kind: 'rule-tool',
         server: idOf(params),
         tool: params['tool'] ?? '',
-        effect,
+        rule: effect === null ? null : { effect, when },
       }),
       manager,
     ),

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { startOauthProvider } from '../support/oauth-provider.ts';
 import { startProtectedServer } from '../support/protected-server.ts';
-import type { Workbench } from './workbench.ts';
+import { eventually, type Workbench } from './workbench.ts';
 
 /** What a part of the journey works with. */
 export interface Traveller {
@@ -49,6 +49,37 @@ export async function seeAccess({ workbench, page, step, screenshot }: Traveller
     await answer.locator('.monaco-list-row', { hasText: 'unlistedTools' }).first().click();
     await page.locator('.tab', { hasText: 'toolgate.yaml' }).first().waitFor();
   });
+}
+
+/** Access is changed in the tree, and the configuration's text says it. */
+export async function changeAccess({
+  workbench,
+  page,
+  workspace,
+  step,
+  screenshot,
+}: Traveller): Promise<void> {
+  const file = path.join(workspace, 'toolgate.yaml');
+  const before = await readFile(file, 'utf8');
+  await step('who may use a group, and when a tool, is written into the configuration', async () => {
+    await workbench.menu('common, test · 2 servers', 'Access…');
+    await workbench.choose('Access of common', 'Who may use it');
+    const list = workbench.question('Access of common');
+    await list.locator('.monaco-list-row', { hasText: 'everyone' }).click();
+    await screenshot(page, 'vscode-access');
+    await list.getByRole('button', { name: 'OK' }).click();
+    await eventually('the group is open', async () => {
+      return (await readFile(file, 'utf8')).includes('everyone') ? true : undefined;
+    });
+    await workbench.menu(/^multiply, /, 'Access…');
+    await workbench.choose('Access of multiply', 'Allowed when');
+    await workbench.answer('Access of multiply', 'args.a < 100', 'The condition');
+    await eventually('the rule is written', async () => {
+      const text = await readFile(file, 'utf8');
+      return text.includes('args.a < 100') && text.includes('match: multiply') ? true : undefined;
+    });
+  });
+  await writeFile(file, before);
 }
 
 /** A server that wants a sign-in says so, and works once the user has signed in in the browser. */

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Frame, Page } from 'playwright-core';
 import { launchBrowser, openWindow, webviewFrame } from './browser.ts';
 import { installHost } from './hosts.ts';
-import { seeAccess, seeSignIn } from './journey-access.ts';
+import { changeAccess, seeAccess, seeSignIn } from './journey-access.ts';
 import { freePort, installVsix, makeDataDir, removeDataDir, startServer } from './server.ts';
 import { eventually, Workbench } from './workbench.ts';
 import { makeWorkspace, MODULES_VARIABLE } from './workspace.ts';
@@ -78,6 +78,7 @@ async function journey(): Promise<void> {
   await seeRegistry();
   const traveller = { workbench, page, workspace, step, screenshot };
   await seeAccess(traveller);
+  await changeAccess(traveller);
   await seeSignIn(traveller);
   await reviewChange();
   await runAgent();

@@ -57,6 +57,31 @@ describe('an edit of the text', () => {
     expect(read(added).groups.map(({ name }) => name)).toEqual(['dev']);
   });
 
+  it('says what holds for one tool, and takes a denial back without losing what was said before', () => {
+    const rule = (text: string, said: Extract<Edit, { kind: 'rule-tool' }>['rule']): string =>
+      editConfig(text, { kind: 'rule-tool', server: 'dev:notes', tool: 'run', rule: said });
+    const rulesOf = (text: string): object[] =>
+      read(text).groups.flatMap(({ servers }) =>
+        servers.flatMap(({ tools }) => tools.map(({ match, effect, when }) => ({ match, effect, when }))),
+      );
+    const when = rule(TEXT, { effect: 'allow', when: 'args.a < 1' });
+    expect(rulesOf(when)).toEqual([{ match: 'run', effect: 'allow', when: 'args.a < 1' }]);
+    const denied = rule(when, { effect: 'deny' });
+    expect(rulesOf(denied)).toHaveLength(2);
+    expect(rule(denied, { effect: 'deny' })).toBe(denied);
+    expect(rule(denied, null)).toBe(when);
+    expect(rulesOf(rule(denied, { effect: 'allow' }))).toEqual([
+      { match: 'run', effect: 'allow', when: undefined },
+    ]);
+    expect(rule(when, null)).not.toContain('tools');
+    const renamed = editConfig(when, {
+      kind: 'edit-server',
+      server: 'dev:notes',
+      changes: { tools: [{ match: 'run', effect: 'deny', title: 'Run' }] },
+    });
+    expect(rulesOf(rule(renamed, null))).toHaveLength(1);
+  });
+
   it('refuses what is not there, what is there already, and a group that is not empty', () => {
     const refusals: [Edit, number, string][] = [
       [{ kind: 'remove-server', server: 'dev:nothing' }, 404, 'server'],
