@@ -19,9 +19,9 @@ module.exports = {
     },
     only(
       'extension-boundary',
-      'extension/ meets the gateway in its contract',
+      'extension/ meets the gateway in its contract, and in the language of its configuration, which is pure',
       '^extension/',
-      '^(extension|gateway/contract)/',
+      '^(extension|gateway/(contract|config))/',
     ),
     only(
       'webview-boundary',

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { PlaygroundMessage } from '../gateway/contract/playground.ts';
 import { registerCommands } from './commands.ts';
+import { helpWithConfiguration } from './configHelp.ts';
 import { handleReturn, noticeSignIns } from './credentialCommands.ts';
 import { noticeFailures } from './failureNotice.ts';
 import { GatewayController } from './gatewayController.ts';
@@ -52,6 +53,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionInternals |
     providePinDocuments(controller),
     noticeQuarantine({ feed }),
     noticeSignIns(feed),
+    helpWithConfiguration(),
     handleReturn(feed),
     registerCommands({ controller, feed, vault, tokens, panel, log, reveal: view.reveal }),
   );

@@ -9,6 +9,9 @@ export interface SchemaNode {
   readonly oneOf?: readonly SchemaNode[];
   readonly anyOf?: readonly SchemaNode[];
   readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly type?: string;
+  readonly default?: unknown;
 }
 
 /** The JSON Schema (2020-12) of `toolgate.yaml`, for editors. */
@@ -36,6 +39,16 @@ export function schemaAt(
     if (typeof additionalProperties === 'object') return additionalProperties;
   }
   return undefined;
+}
+
+/** The words that a value of this schema may be, where it is one of a few. */
+export function valuesOf(node: SchemaNode | undefined): string[] {
+  const words = alternatives(node, undefined).flatMap((one) => [
+    ...(one.enum ?? []),
+    ...(one.const === undefined ? [] : [one.const]),
+    ...(one.type === 'boolean' ? [true, false] : []),
+  ]);
+  return [...new Set(words.map(String))];
 }
 
 /** A node and its alternatives, less those that what the value says of its type rules out. */

@@ -2,6 +2,7 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { format } from 'node:util';
 import type MochaRunner from 'mocha';
 import { activationSuite } from './activation.ts';
+import { configHelpSuite } from './configHelp.ts';
 import { configurationSuite } from './configuration.ts';
 import { gatewayToolsSuite } from './gatewayTools.ts';
 import { lifecycleSuite } from './lifecycle.ts';
@@ -30,6 +31,7 @@ export async function run(): Promise<void> {
   playgroundSuite();
   reviewSuite();
   tokensSuite();
+  configHelpSuite();
   configurationSuite();
   lifecycleSuite();
   const stats = await new Promise<MochaRunner.Stats | undefined>((resolve) => {
