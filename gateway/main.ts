@@ -13,6 +13,7 @@ import { printJson } from './cli/print.ts';
 import { consoleLink } from './cli/console.ts';
 import { context } from './cli/context.ts';
 import { addRegistryCommands } from './cli/registry-commands.ts';
+import { addSubjectCommands } from './cli/subjects.ts';
 import { addCredentialCommands } from './cli/credential.ts';
 import { addSecretCommands } from './cli/secret.ts';
 import { search, type SearchOptions } from './cli/search.ts';
@@ -134,6 +135,7 @@ function commands(): Command {
     .action((words: string[], options: SearchOptions) => search(words, options));
 
   addRegistryCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
+  addSubjectCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
 
   addAttachCommands(root, (command) => command.addOption(address()).addOption(bearer()));
   addImportCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));

@@ -25,7 +25,8 @@ export interface Change {
  * beforehand by `--yes`.
  */
 export async function submit(change: Change, options: ChangeOptions): Promise<void> {
-  const path = `${change.path}${options.dryRun === true ? '?dryRun=true' : ''}`;
+  const and = change.path.includes('?') ? '&' : '?';
+  const path = `${change.path}${options.dryRun === true ? `${and}dryRun=true` : ''}`;
   const send = (consents: readonly string[]): Promise<unknown> =>
     ask(options, path, { ...change.body, consents }, change.method);
   let answer: unknown;

@@ -3,6 +3,9 @@ import { isMap, isScalar, isSeq, parseDocument, type Document, type YAMLMap, typ
 /** What a group or a server is given in the configuration's own keys and units, references as references. */
 export type Written = Readonly<Record<string, unknown>>;
 
+/** The lists below `subjects` that hold one entry a subject or team. */
+export type SubjectList = 'users' | 'teams' | 'serviceAccounts';
+
 /** One change to the registry's part of a `toolgate.yaml`. Servers are named `group:server`. */
 export type Edit =
   | { readonly kind: 'add-group'; readonly group: Written & { readonly name: string } }
@@ -24,6 +27,18 @@ export type Edit =
       readonly tool: string;
       readonly rule: ToolEffect | null;
     }
+  | {
+      readonly kind: 'add-subject';
+      readonly list: SubjectList;
+      readonly entry: Written & { readonly name: string };
+    }
+  | {
+      readonly kind: 'edit-subject';
+      readonly list: SubjectList;
+      readonly name: string;
+      readonly changes: Written;
+    }
+  | { readonly kind: 'remove-subject'; readonly list: SubjectList; readonly name: string }
   /** A copy for another group, under the same name unless `changes` names another. */
   | {
       readonly kind: 'promote-server';
@@ -104,6 +119,21 @@ function make(document: Document, edit: Edit): void {
       list.delete(index);
       return;
     }
+    case 'add-subject': {
+      const list = listIn(document, mapIn(document, 'subjects'), edit.list);
+      if (indexOf(list, edit.entry.name) >= 0)
+        throw new EditError(409, 'name', `"${edit.entry.name}" is there already, in subjects.${edit.list}`);
+      list.add(document.createNode(edit.entry));
+      return;
+    }
+    case 'edit-subject':
+      change(document, subjectNode(document, edit).node, edit.changes);
+      return;
+    case 'remove-subject': {
+      const { list, index } = subjectNode(document, edit);
+      list.delete(index);
+      return;
+    }
     case 'rule-tool':
       ruleTool(document, serverNode(document, edit.server).node, edit.tool, edit.rule);
       return;
@@ -164,6 +194,22 @@ function change(document: Document, node: YAMLMap, changes: Written): void {
     if (value === null) node.delete(key);
     else node.set(key, document.createNode(value));
   }
+}
+
+function subjectNode(
+  document: Document,
+  { list: key, name }: { readonly list: SubjectList; readonly name: string },
+): { readonly list: YAMLSeq; readonly index: number; readonly node: YAMLMap } {
+  const list = listIn(document, mapIn(document, 'subjects'), key);
+  const index = indexOf(list, name);
+  if (index < 0) throw new EditError(404, 'name', `there is no "${name}" in subjects.${key}`);
+  return { list, index, node: asMap(list.items[index], name) };
+}
+
+/** A mapping at the top, made where there is none. */
+function mapIn(document: Document, key: string): YAMLMap {
+  if (!isMap(document.get(key, true))) document.set(key, document.createNode({}));
+  return asMap(document.get(key, true), key);
 }
 
 /** The list of groups, made where there is none. */

@@ -17,7 +17,13 @@ export const oauthSchema = z
     scopes: z.array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'is no scope')).optional(),
     /** A client that is registered already; left out, the gateway registers itself. References are resolved. */
     clientId: z.string().min(1).optional(),
-    clientSecret: z.string().min(1).optional(),
+    clientSecret: z
+      .string()
+      .regex(
+        /^\$\{(?:secret|env|file):[^}]+\}$/,
+        'write a reference: ${secret:NAME}, ${env:NAME} or ${file:PATH}',
+      )
+      .optional(),
     clientAuthentication: z.enum(['client_secret_basic', 'client_secret_post']).optional(),
     /** The one authorization server to trust; left out, the one that the server names. */
     issuer: endpointSchema.optional(),

@@ -24,7 +24,7 @@ export const configViewSchema = z.object({
 export type ConfigView = z.infer<typeof configViewSchema>;
 
 /** What every change takes beside its own fields. */
-const changeFields = {
+export const changeFields = {
   /** The revision that the change is made to; without it, whatever is in force. */
   revision: z.string().optional(),
   /** Consents to run commands, by the hashes that a refusal named. */

@@ -9,13 +9,17 @@ import {
   promoteServerSchema,
   putConfigSchema,
   removeSchema,
+  type ConfigChanged,
   ruleToolSchema,
   testServerSchema,
 } from '../contract/config.ts';
 import type { Principal } from '../identity/principal.ts';
 import { ChangeError, type ChangeOptions, type Configuration } from '../registry/configuration.ts';
 import type { createTrials } from '../registry/trial.ts';
+import type { Config } from '../config/schema.ts';
+import type { Tokens } from '../identity/tokens.ts';
 import { readJson } from './body.ts';
+import { addSubjectRoutes } from './subjects.ts';
 import { sendProblem } from './respond.ts';
 
 const BODY_LIMIT = 8 * 1024 * 1024;
@@ -28,6 +32,8 @@ export interface ConfigAdminDeps {
   /** Lets through who manages the group that the route names, administrators too. */
   readonly manager: (handler: Handler) => RequestHandler;
   readonly decide: Decide;
+  readonly config: () => Config;
+  readonly tokens: Pick<Tokens, 'revoke'>;
 }
 
 type Handler = (req: Request, res: Response, principal: Principal) => Promise<void>;
@@ -54,6 +60,7 @@ export function createConfigRoutes(deps: ConfigAdminDeps): Router {
     schema: { parse(body: unknown): Body },
     editOf: (body: Body, params: Record<string, string>) => Edit,
     admit = deps.administrator,
+    then: (changed: ConfigChanged, req: Request) => Promise<object> = () => Promise.resolve({}),
   ): RequestHandler =>
     guarded(async (req, res, principal) => {
       const body = schema.parse(await bodyOf(req));
@@ -61,9 +68,14 @@ export function createConfigRoutes(deps: ConfigAdminDeps): Router {
       const by = principal.subject;
       const limited = deps.decide(principal, { action: 'manage' }).effect === 'deny';
       if (limited && 'group' in edit) mustManage(deps.decide, principal, edit.group);
-      res.json(await configuration.edit(edit, { ...body, by, limited, dryRun: isDryRun(req) }));
+      const changed = await configuration.edit(edit, { ...body, by, limited, dryRun: isDryRun(req) });
+      res.json({ ...changed, ...(await then(changed, req)) });
     }, admit);
   const { manager } = deps;
+  addSubjectRoutes(router, {
+    ...{ config: deps.config, tokens: deps.tokens, guarded },
+    edits: (schema, editOf, then) => edits(schema, editOf, deps.administrator, then),
+  });
 
   router.get(
     '/api/v1/config',

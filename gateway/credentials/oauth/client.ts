@@ -83,16 +83,23 @@ export function createClients({
     if (kept.clientSecret !== undefined) onSecret(kept.clientSecret);
     return kept;
   };
+  const given = (text: string): string => {
+    try {
+      return resolve(text);
+    } catch (error) {
+      throw new OauthError((error as Error).message, { cause: error });
+    }
+  };
   const configured = ({ auth }: OauthTarget, as: AuthorizationServer): OauthClient | undefined => {
     if (auth.clientId === undefined) return undefined;
-    const clientSecret = auth.clientSecret === undefined ? undefined : resolve(auth.clientSecret);
+    const clientSecret = auth.clientSecret === undefined ? undefined : given(auth.clientSecret);
     const method = clientSecret === undefined ? 'none' : (auth.clientAuthentication ?? offered(as));
-    return { clientId: resolve(auth.clientId), clientSecret, method };
+    return { clientId: given(auth.clientId), clientSecret, method };
   };
   return {
     obtain: async (target, as, description) => {
-      const given = configured(target, as);
-      if (given !== undefined) return given;
+      const known = configured(target, as);
+      if (known !== undefined) return known;
       const { metadataUrl, redirectUri } = description;
       if (metadataUrl !== undefined && as['client_id_metadata_document_supported'] === true)
         return { clientId: metadataUrl, clientSecret: undefined, method: 'none' };
@@ -104,8 +111,8 @@ export function createClients({
       return clientOf(fresh);
     },
     known: (target, as, clientId) => {
-      const given = configured(target, as);
-      if (given !== undefined) return given.clientId === clientId ? given : undefined;
+      const own = configured(target, as);
+      if (own !== undefined) return own.clientId === clientId ? own : undefined;
       const kept = registered(target);
       if (kept?.issuer === as.issuer && kept.clientId === clientId) return clientOf(kept);
       return clientId.startsWith('https://')
