@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
-import { parseJson, type JsonObject } from '../contract/json.ts';
+import { type JsonObject } from '../contract/json.ts';
 import { SessionLostError, UnavailableError } from './errors.ts';
+import { parseMessage } from './message.ts';
 import { discard, type JsonResponse, type StreamResponse } from './http-exchange.ts';
 import {
   isEventStream,
@@ -52,7 +53,7 @@ export class HttpTransport implements Transport {
     const sessionId = headers['mcp-session-id'];
     if (typeof sessionId === 'string') this.sessionId = sessionId;
     if (message['method'] === undefined || typeof id !== 'number') discard(response);
-    else if ('text' in response) this.onMessage(parseJson(response.text), id);
+    else if ('text' in response) this.onMessage(parseMessage(response.text), id);
     else if (isEventStream(headers)) await this.readAnswer(response.body, id, signal);
     else {
       discard(response);

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { isJsonObject, parseJson } from '../contract/json.ts';
 import { authorized, challengeIn, type Authorizer } from './authorized.ts';
+import { parseMessage } from './message.ts';
 import { describeError, HttpStatusError, UnavailableError } from './errors.ts';
 import { exchange, type JsonResponse, type StreamResponse } from './http-exchange.ts';
 
@@ -106,7 +107,7 @@ export async function readEvents(
     onEvent: ({ id, data }) => {
       if (id !== undefined) reader.onId?.(id);
       if (data === '') return;
-      const message = parseJson(data);
+      const message = parseMessage(data);
       reader.onMessage(message);
       if (asked === undefined || !isJsonObject(message) || message['method'] !== undefined) return;
       if (message['id'] === asked) linger ??= setTimeout(() => body.destroy(), LINGER_MS).unref();

@@ -1,6 +1,7 @@
-import { isJsonObject, parseJson, type JsonObject } from '../contract/json.ts';
+import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import { MODERN_VERSION } from './connection.ts';
 import { UnavailableError } from './errors.ts';
+import { parseMessage } from './message.ts';
 import { discard } from './http-exchange.ts';
 import { isEventStream, readEvents, refusal, refusalText, type HttpWire } from './http-wire.ts';
 import { standardHeaders } from './mirrored-headers.ts';
@@ -37,12 +38,12 @@ export class ModernHttpTransport implements Transport {
     const { statusCode } = response;
     if (statusCode >= 300) {
       const text = await refusalText(response);
-      const answer = statusCode === 401 || statusCode === 403 ? undefined : parseJson(text);
+      const answer = statusCode === 401 || statusCode === 403 ? undefined : parseMessage(text);
       if (!isJsonObject(answer) || !isJsonObject(answer['error']) || answer['id'] !== id)
         throw refusal(statusCode, text, response.headers);
       this.onMessage(answer);
     } else if (typeof id !== 'number') discard(response);
-    else if ('text' in response) this.onMessage(parseJson(response.text), id);
+    else if ('text' in response) this.onMessage(parseMessage(response.text), id);
     else if (isEventStream(response.headers)) {
       await readEvents(response.body, { onMessage: (event) => this.onMessage(event, id) }, id);
     } else {

@@ -1,8 +1,9 @@
 import { createParser } from 'eventsource-parser';
 import type { Readable } from 'node:stream';
-import { parseJson, type JsonObject } from '../contract/json.ts';
+import { type JsonObject } from '../contract/json.ts';
 import { authorized } from './authorized.ts';
 import { describeError, UnavailableError } from './errors.ts';
+import { parseMessage } from './message.ts';
 import { discard, exchange, type JsonResponse, type StreamResponse } from './http-exchange.ts';
 import type { HttpTarget } from './http-wire.ts';
 import type { Transport } from './peer.ts';
@@ -89,7 +90,7 @@ export class SseTransport implements Transport {
       },
       onEvent: ({ event, data }) => {
         if (event === 'endpoint') onEndpoint(data);
-        else if (event === undefined || event === 'message') this.onMessage(parseJson(data));
+        else if (event === undefined || event === 'message') this.onMessage(parseMessage(data));
       },
     });
     const decoder = new TextDecoder();

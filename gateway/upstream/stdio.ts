@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { parseJson, type JsonObject } from '../contract/json.ts';
+import { type JsonObject } from '../contract/json.ts';
 import { startChild } from './child.ts';
 import {
   initialize,
@@ -9,6 +9,7 @@ import {
   type Era,
 } from './connection.ts';
 import { UnavailableError } from './errors.ts';
+import { parseMessage } from './message.ts';
 import type { Launch } from './launch.ts';
 import { LineReader } from './lines.ts';
 import { LogRoute } from './log-route.ts';
@@ -81,7 +82,7 @@ async function start(deps: StdioDeps): Promise<Connection> {
 
   const lines = new LineReader(
     (line) => {
-      const message = parseJson(line);
+      const message = parseMessage(line);
       // A server that prints something else on its output than messages is tolerated, and told of.
       if (message === undefined) events.onStderr(`(not a message on its output) ${line.slice(0, 200)}`);
       else peer.receive(message);

@@ -10,7 +10,9 @@ import { secretListSchema } from '../../gateway/contract/secrets.ts';
 import { toolgate } from '../support/cli.ts';
 import { PROGRAM, startGateway, type RunningGateway } from '../support/gateway.ts';
 import { keyedServer } from '../support/keyed-server.ts';
+import { KNOWN_CLIENT, startOauthProvider } from '../support/oauth-provider.ts';
 import { startOpenAiWire, says } from '../support/openai-wire.ts';
+import { startProtectedServer } from '../support/protected-server.ts';
 
 async function api(
   gateway: RunningGateway,
@@ -31,6 +33,12 @@ const whoami = (gateway: RunningGateway): Promise<{ status: number; text: string
 
 it('P91 a secret is set while the gateway runs: what refers to it connects, and again when it changes', async () => {
   const server = await keyedServer();
+  const provider = await startOauthProvider();
+  const guarded = await startProtectedServer(provider.issuer);
+  onTestFinished(() => {
+    guarded.close();
+    return provider.close();
+  });
   const gateway = await startGateway({
     config: `version: 1
 groups:
@@ -108,6 +116,12 @@ it('no secret is in a log, an error, the data folder, an answer, an export or a 
   onTestFinished(() => wire.close());
   wire.otherwise(() => says('fine'));
   const server = await keyedServer();
+  const provider = await startOauthProvider();
+  const guarded = await startProtectedServer(provider.issuer);
+  onTestFinished(() => {
+    guarded.close();
+    return provider.close();
+  });
   const gateway = await startGateway({
     config: `version: 1
 groups:
@@ -115,7 +129,12 @@ groups:
     servers:
       - { name: keyed, url: "${server.url}", allowPrivateAddress: true, auth: { type: header, headers: { x-key: "\${secret:key}" } }, tools: [{ match: whoami, fixed: { pass: "\${secret:fixed}" } }] }
       - { name: refused, url: "http://127.0.0.1:9/mcp", allowPrivateAddress: true, auth: { type: header, headers: { x-key: "\${env:REFUSED_KEY}" } } }
+      - { name: mine, url: "${server.url}", allowPrivateAddress: true, auth: { type: header, perUser: true, headers: { x-key: "{{KEY}}" } } }
+      - { name: signed, url: "${guarded.url}", allowPrivateAddress: true, auth: { type: oauth2, grant: client-credentials, clientId: known, clientSecret: "\${secret:oauth}", issuer: "${provider.issuer}" } }
+      - { name: described, openapi: "${wire.baseUrl}/openapi.json", baseUrl: "${wire.baseUrl}", allowPrivateAddress: true, auth: { type: header, headers: { x-key: "\${secret:openapi}" } } }
       - { name: broken, command: node, args: ["-e", "process.exit(3)"], env: { PASS: "\${secret:stdio}" } }
+subjects: { oidc: [{ issuer: "https://127.0.0.1:9", audience: x, allowPrivateAddress: true, console: { name: corp, clientId: c, clientSecret: "\${secret:console}" } }] }
+registry: { public: true }
 models:
   providers:
     - { name: wire, type: openai-compatible, baseUrl: "${wire.baseUrl}", apiKey: "\${secret:provider}", models: [m], allowPrivateAddress: true }
@@ -128,26 +147,35 @@ models:
   const ask = async (method: string, path: string, body?: unknown): Promise<void> => {
     answers.push((await api(gateway, method, path, body)).text);
   };
-  for (const name of ['key', 'fixed', 'provider'])
+  await ask('PUT', '/secrets/oauth', { value: KNOWN_CLIENT.client_secret });
+  for (const name of ['key', 'fixed', 'provider', 'openapi', 'console'])
     await ask('PUT', `/secrets/${name}`, { value: canary(name) });
   await ask('PUT', '/secrets/not%20a%20name', { value: canary('refused') });
   await expect.poll(async () => (await whoami(gateway)).status, { timeout: 10_000 }).toBe(200);
-  for (const name of ['refused', 'broken'])
+  await ask('PUT', '/credentials/g/mine', { values: { KEY: canary('personal') } });
+  await ask('POST', '/sign-in/issuers/corp', { returnTo: '/' });
+  for (const name of ['mine', 'signed', 'described', 'refused', 'broken'])
     await ask('POST', '/calls', { server: `g:${name}`, tool: 'x', arguments: {} });
   await fetch(`${gateway.address}/api/llm/agent/responses`, {
     method: 'POST',
     headers: { authorization: `Bearer ${gateway.token}`, 'content-type': 'application/json' },
     body: JSON.stringify({ model: 'wire/m', messages: [{ role: 'user', content: 'x' }] }),
   }).then(async (answer) => answers.push(await answer.text()));
-  for (const path of ['/secrets', '/registry', '/config', '/activity?limit=100', '/tokens', '/pins'])
+  const asked = ['/secrets', '/registry', '/config', '/activity?limit=100', '/tokens', '/pins', '/guards'];
+  for (const path of [...asked, '/credentials?all=true', '/subjects/users', '/context', '/search?q=key'])
     await ask('GET', path);
+  answers.push(await (await fetch(`${gateway.address}/v0.1/servers`)).text());
   await ask('POST', '/export');
   const processes = execFileSync('ps', ['-eo', 'args']).toString();
   await new Promise((resolve) => setTimeout(resolve, 1_200));
   const written = await contents(gateway.dataDir);
   // The guards of this test itself: the secrets were used, and the places looked at are there.
   expect(server.seen.some((headers) => headers['x-key'] === canary('key'))).toBe(true);
-  expect(wire.requests.at(-1)?.headers.authorization).toContain(canary('provider'));
+  expect(server.seen.some((headers) => headers['x-key'] === canary('personal'))).toBe(true);
+  const sent = JSON.stringify(wire.requests);
+  expect(sent).toContain(canary('provider'));
+  expect(provider.grants).toContain('client_credentials');
+  expect(sent).toContain(canary('openapi'));
   expect(written.length).toBeGreaterThan(1_000);
   for (const [place, text] of Object.entries({
     answers: answers.join('\n'),
@@ -155,6 +183,8 @@ models:
     processes,
     written,
   })) {
+    for (const token of guarded.seen)
+      if (token !== undefined) expect(text.includes(token.slice(7)), place).toBe(false);
     expect(text.includes('canary-'), `${place}: ${/.{0,80}canary-\w+.{0,20}/.exec(text)?.[0] ?? ''}`).toBe(
       false,
     );

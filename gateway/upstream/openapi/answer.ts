@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { isJsonObject, parseJson, type JsonObject } from '../../contract/json.ts';
 import { UnavailableError } from '../errors.ts';
 import type { JsonResponse, StreamResponse } from '../http-exchange.ts';
+import { nestsTooDeep } from '../message.ts';
 import { essence, isJsonType } from './operations.ts';
 
 const MAX_ERROR_TEXT = 16 * 1024;
@@ -54,7 +55,7 @@ export async function toToolResult(
     return { content: [{ type: 'resource', resource }] };
   }
   const text = bytes.toString('utf8');
-  const value = isJsonType(type) ? parseJson(text) : undefined;
+  const value = isJsonType(type) && !nestsTooDeep(text) ? parseJson(text) : undefined;
   if (value === undefined) return textResult(text);
   // Structured content is an object; a list or a single value goes into one.
   return { ...textResult(text), structuredContent: isJsonObject(value) ? value : { result: value } };
