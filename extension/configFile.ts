@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 
@@ -22,16 +23,36 @@ export interface ChosenConfigFile {
 }
 
 /**
- * The file the setting names, else the first `toolgate.yaml` at the top of a trusted workspace's folder, else the
+ * The file the setting names, unless that is in an untrusted workspace; else the first `toolgate.yaml` at the top of a trusted workspace's folder, else the
  * extension's own. A relative setting starts at the first folder, `~/` at the user's home.
  */
 export function chooseConfigFile(choice: ConfigFileChoice): ChosenConfigFile {
   const setting = choice.setting.trim();
-  if (setting !== '') return { file: resolveSetting(setting, choice), own: false };
+  const named = setting === '' ? undefined : resolveSetting(setting, choice);
+  // A user's own setting, too, may lead into the folder of a stranger.
+  if (named !== undefined && (choice.trusted || !isWithin(named, choice.folders)))
+    return { file: named, own: false };
   const candidates = choice.trusted ? workspaceConfigFiles(choice.folders) : [];
   const found = candidates.find((file) => choice.exists(file));
   if (found !== undefined) return { file: found, own: false };
   return { file: path.join(choice.storage, CONFIG_FILE_NAME), own: true };
+}
+
+function isWithin(file: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => {
+    const way = path.relative(realPath(folder), realPath(file));
+    return way === '' || (!way.startsWith('..') && !path.isAbsolute(way));
+  });
+}
+
+/** Without links on the way, as far as there is something. */
+function realPath(file: string): string {
+  const parent = path.dirname(file);
+  try {
+    return realpathSync(file);
+  } catch {
+    return parent === file ? file : path.join(realPath(parent), path.basename(file));
+  }
 }
 
 /** The files a workspace may bring, whether they exist or not. */

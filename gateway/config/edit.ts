@@ -192,7 +192,7 @@ function append(document: Document, group: string, server: YAMLMap, name: string
 function change(document: Document, node: YAMLMap, changes: Written): void {
   for (const [key, value] of Object.entries(changes)) {
     if (value === null) node.delete(key);
-    else node.set(key, document.createNode(value));
+    else assign(document, node, key, value);
   }
 }
 
@@ -210,6 +210,30 @@ function subjectNode(
 function mapIn(document: Document, key: string): YAMLMap {
   if (!isMap(document.get(key, true))) document.set(key, document.createNode({}));
   return asMap(document.get(key, true), key);
+}
+
+/** Sets a key; of a mapping or a list that is there, what stays the same keeps its comments and its look. */
+function assign(document: Document, node: YAMLMap, key: string, value: unknown): void {
+  const there: unknown = node.get(key, true);
+  if (isMap(there) && isMapping(value)) {
+    const gone = there.items.flatMap((item) => (isScalar(item.key) ? [String(item.key.value)] : []));
+    for (const name of gone) if (!Object.hasOwn(value, name)) there.delete(name);
+    for (const [name, inner] of Object.entries(value)) assign(document, there, name, inner);
+  } else if (isSeq(there) && isListOfTexts(value)) {
+    const known = (item: unknown): string | undefined =>
+      isScalar(item) && typeof item.value === 'string' ? item.value : undefined;
+    const left = there.items.filter((item) => value.includes(known(item) ?? ''));
+    const added = value.filter((text) => !left.some((item) => known(item) === text));
+    there.items = [...left, ...added.map((text) => document.createNode(text))];
+  } else if (!isScalar(there) || there.value !== value) node.set(key, document.createNode(value));
+}
+
+function isListOfTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isMapping(value: unknown): value is Written {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The list of groups, made where there is none. */

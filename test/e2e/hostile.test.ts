@@ -186,13 +186,18 @@ it('clients that write slowly are let go, and keep nobody waiting', { timeout: 1
   const bodies = Array.from({ length: 10 }, () =>
     sendRaw(gateway.address, post('{"server":', 'content-length: 1000\r\n'), 85_000),
   );
+  // The body comes, a byte a second.
+  const dripping = Array.from({ length: 10 }, () =>
+    sendRaw(gateway.address, post('{"server":', 'content-length: 1000\r\n'), 85_000, ' '),
+  );
   const slow = Array.from({ length: 50 }, () =>
     sendRaw(gateway.address, `POST /mcp HTTP/1.1\r\nhost: ${host}\r\n`, 45_000),
   );
   const began = Date.now();
   expect(statuses(await sendRaw(gateway.address, get('/healthz', `host: ${host}\r\n`)))).toEqual([200]);
   expect(Date.now() - began).toBeLessThan(5_000);
-  for (const answer of await Promise.all([...slow, ...bodies])) expect(statuses(answer)).toEqual([408]);
+  for (const answer of await Promise.all([...slow, ...bodies, ...dripping]))
+    expect(statuses(answer)).toEqual([408]);
 });
 
 it('says which guards are on, to administrators and in the log', async () => {

@@ -1,11 +1,15 @@
 import { connect } from 'node:net';
 
-/** Sends bytes as they are, and resolves with all that comes until the other side closes or `waitMs` have gone by. */
-export function sendRaw(address: string, bytes: string, waitMs = 3_000): Promise<string> {
+/**
+ * Sends bytes as they are, and resolves with all that comes until the other side closes or `waitMs` have gone by. With
+ * `drip`, that follows once a second.
+ */
+export function sendRaw(address: string, bytes: string, waitMs = 3_000, drip?: string): Promise<string> {
   const { hostname, port } = new URL(address);
   return new Promise((resolve, reject) => {
     let answer = '';
     const socket = connect(Number(port), hostname, () => socket.write(bytes));
+    const dripping = drip === undefined ? undefined : setInterval(() => socket.write(drip), 1_000);
     const timer = setTimeout(() => socket.destroy(), waitMs);
     socket.setEncoding('latin1').on('data', (text: string) => (answer += text));
     socket.once('error', (error: NodeJS.ErrnoException) => {
@@ -13,6 +17,7 @@ export function sendRaw(address: string, bytes: string, waitMs = 3_000): Promise
     });
     socket.once('close', () => {
       clearTimeout(timer);
+      clearInterval(dripping);
       resolve(answer);
     });
   });

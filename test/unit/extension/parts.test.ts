@@ -32,8 +32,18 @@ describe('chooseConfigFile', () => {
   });
 
   it('never takes the file of an untrusted workspace', () => {
-    const { file } = chooseConfigFile({ ...choice, trusted: false });
-    expect(file).toBe('/storage/toolgate.yaml');
+    for (const setting of [
+      '',
+      'toolgate.yaml',
+      'conf/gate.yaml',
+      '/two/deep/toolgate.yaml',
+      '/etc/../one/x.yaml',
+    ]) {
+      const { file } = chooseConfigFile({ ...choice, setting, trusted: false });
+      expect(file, setting).toBe('/storage/toolgate.yaml');
+    }
+    const elsewhere = chooseConfigFile({ ...choice, setting: '/etc/toolgate.yaml', trusted: false });
+    expect(elsewhere.file).toBe('/etc/toolgate.yaml');
   });
 });
 

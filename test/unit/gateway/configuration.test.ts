@@ -57,6 +57,26 @@ describe('an edit of the text', () => {
     expect(read(added).groups.map(({ name }) => name)).toEqual(['dev']);
   });
 
+  it('keeps comments and looks within what it changes', () => {
+    const before = `version: 1
+groups:
+  - name: g
+    access: # who
+      use: [everyone, "team:a"] # all of them
+      # managers
+      manage:
+        - "team:b" # the first
+        - "team:c"
+`;
+    const access = { use: ['everyone', 'user:ann'], manage: ['team:b'] };
+    const after = editConfig(before, { kind: 'edit-group', group: 'g', changes: { access } });
+    expect(read(after).groups[0]?.access).toEqual(access);
+    for (const kept of ['# who', '# all of them', '# managers', '# the first', 'use: [ everyone, user:ann ]'])
+      expect(after).toContain(kept);
+    const narrowed = editConfig(after, { kind: 'edit-group', group: 'g', changes: { access: { use: [] } } });
+    expect(read(narrowed).groups[0]?.access).toEqual({ use: [], manage: [] });
+  });
+
   it('says what holds for one tool, and takes a denial back without losing what was said before', () => {
     const rule = (text: string, said: Extract<Edit, { kind: 'rule-tool' }>['rule']): string =>
       editConfig(text, { kind: 'rule-tool', server: 'dev:notes', tool: 'run', rule: said });
