@@ -41,7 +41,7 @@ module.exports = {
       'access-is-pure',
       'access/ decides without I/O',
       '^gateway/access/',
-      '^gateway/(access|config/(schema|subjects)|identity/principal|contract/)',
+      '^gateway/(access|config/(schema|subjects|policies/)|identity/principal|contract/)',
     ),
     only('config-is-pure', 'config/ knows nothing else', '^gateway/config/', '^gateway/(config|contract)/'),
     {

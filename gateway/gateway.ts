@@ -27,17 +27,8 @@ import type { Sharing } from './identity/sharing.ts';
 import { createTokens } from './identity/tokens.ts';
 import { createContextCost, type CountTokens } from './mcp/context-cost.ts';
 import { createModels, type Models, type ProviderOptions } from './models/models.ts';
-import { createArgumentValidator } from './pipeline/arguments.ts';
-import { consentStage } from './pipeline/consent.ts';
-import { createPipeline } from './pipeline/pipeline.ts';
-import {
-  authenticateStage,
-  decideStage,
-  recordStage,
-  timeoutStage,
-  upstreamStage,
-  validateStage,
-} from './pipeline/stages.ts';
+import { createModelOnion, createOnion } from './pipeline/onion.ts';
+import { createRuling } from './pipeline/ruling.ts';
 import { createCatalog, type Catalog } from './registry/catalog.ts';
 import { createPins, registrationsGone } from './registry/pins.ts';
 import type { ManagedLists } from './registry/managed.ts';
@@ -155,6 +146,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     log,
   });
   const catalog = createCatalog({ config: () => config, upstreams, pins, decide, resolve });
+  let ruling = createRuling(config, catalog, now);
   const port = (): number => http.port();
   const address = createOwnAddress(config.listen, port);
   const entrance = createEntrance({
@@ -171,20 +163,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
     decide,
     addressOf: (id) => address.base() + consentPath(id),
   });
-  const decideOn = decideStage(decide, catalog, now);
-  const validate = validateStage(createArgumentValidator(), catalog);
-  const pipeline = createPipeline(
-    [
-      recordStage(activity, catalog, now),
-      authenticateStage(identity),
-      consentStage(consentDesk.request, catalog),
-      decideOn,
-      validate,
-      timeoutStage(catalog),
-      upstreamStage(upstreams, catalog, [decideOn, validate]),
-    ],
-    (error) => log.error({ err: error }, 'a pipeline stage broke'),
-  );
+  const pipeline = createOnion({
+    ...{ activity, catalog, identity, decide, upstreams, now },
+    ruling: () => ruling,
+    requestConsent: consentDesk.request,
+    onBroken: (error) => log.error({ err: error }, 'a pipeline stage broke'),
+  });
+  const modelPipeline = createModelOnion({ activity, now });
 
   const modelsOf = ({ providers, aliases }: Config['models']): Models =>
     createModels({
@@ -203,7 +188,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     holds: identity.holds,
     directory: catalog,
     pipeline,
-    activity,
+    modelPipeline,
     log,
     now,
   });
@@ -220,9 +205,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const apply = (next: Config): void => {
     const nextJudge = createDecide(next);
     const nextModels = modelsOf(next.models);
+    const nextRuling = createRuling(next, catalog, now);
     const gone = registrationsGone(config, next);
     config = next;
     judge = nextJudge;
+    ruling = nextRuling;
     configured = nextModels;
     entrance.apply(next);
     upstreams.apply(next);

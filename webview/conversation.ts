@@ -203,6 +203,10 @@ function addEvent(run: Run, event: Exclude<AgentEvent, { type: 'tool.result' }>)
         offered: event.tools,
         omitted: event.omitted,
       };
+    case 'guardrail.triggered':
+    case 'tool.approval_required':
+    case 'tool.approval_resolved':
+      return run;
     case 'iteration.started': {
       const mark: IterationMark = { kind: 'iteration', iteration: event.iteration };
       return { ...run, iteration: event.iteration, items: [...run.items, mark] };

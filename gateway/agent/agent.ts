@@ -3,8 +3,8 @@ import type { AgentRequest } from '../contract/agent.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Models } from '../models/models.ts';
 import type { Pipeline } from '../pipeline/call.ts';
+import type { ModelPipeline } from '../pipeline/model-call.ts';
 import type { Directory } from '../registry/directory.ts';
-import type { ActivityStore } from '../storage/contracts.ts';
 import type { Log } from '../telemetry/log.ts';
 import { toAgentError } from './errors.ts';
 import { makeOffer } from './offer.ts';
@@ -18,20 +18,30 @@ export interface AgentDeps {
   readonly holds: (principal: Principal) => boolean;
   readonly directory: Directory;
   readonly pipeline: Pipeline;
-  readonly activity: ActivityStore;
+  readonly modelPipeline: ModelPipeline;
   readonly log: Pick<Log, 'error'>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly limits?: RunsLimits;
 }
 
+/** What a caller asks for. */
+export interface AgentOrder {
+  readonly principal: Principal;
+  readonly request: AgentRequest;
+  /** What the caller says of the run. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** When the request came, as `performance.now()`. */
+  readonly arrived: number;
+}
+
 /** The agent: a model and the tools of MCP servers, in a loop. */
 export interface Agent {
   /**
-   * Starts a run. `arrived` is when the request came, as `performance.now()`. Rejects with an `AgentError` that
+   * Starts a run. Rejects with an `AgentError` that
    * fits the caller: an unknown model, server or tool, or too many runs.
    */
-  start(principal: Principal, request: AgentRequest, arrived: number): Promise<Run>;
+  start(order: AgentOrder): Promise<Run>;
   /** A run of the principal's own, until 10 minutes after its end. Throws an `AgentError` (404). */
   run(principal: Principal, id: string): Run;
   /** Cancels every run. */
@@ -45,7 +55,7 @@ export function createAgent(deps: AgentDeps): Agent {
     log.error({ err: error }, 'an agent run failed');
   };
   return {
-    async start(principal, request, arrived) {
+    async start({ principal, request, metadata, arrived }) {
       const model = resolveModel(deps, principal, request.model);
       await whatIsAskedFor(directory, principal, request.mcp_servers);
       const offer = makeOffer(directory, principal, request.mcp_servers, model.id);
@@ -53,7 +63,10 @@ export function createAgent(deps: AgentDeps): Agent {
       const permitted = (): boolean =>
         deps.holds(principal) &&
         deps.decide(principal, { action: 'model', model: model.id }).effect === 'allow';
-      const run = startRun({ ...deps, onFault, permitted }, { principal, request, model, offer, arrived });
+      const run = startRun(
+        { ...deps, onFault, permitted },
+        { principal, request, metadata, model, offer, arrived },
+      );
       runs.add(run);
       return run;
     },

@@ -40,11 +40,16 @@ const FAILURES: Record<ModelErrorReason, { readonly status: number; readonly cod
   // Not 401: it is the gateway's key that was refused, not the caller's token.
   unauthorized: { status: 502, code: 'provider_unauthorized' },
   'rate-limited': { status: 429, code: 'provider_rate_limited' },
+  'budget-exhausted': { status: 429, code: 'budget_exhausted' },
+  blocked: { status: 400, code: 'content_blocked' },
   unavailable: { status: 502, code: 'provider_unavailable' },
   timeout: { status: 504, code: 'provider_timeout' },
   'stream-broken': { status: 502, code: 'provider_stream_broken' },
   cancelled: { status: 409, code: 'cancelled' },
 };
+
+/** Where the gateway itself refused, not the provider. */
+const OWN_CODES: Partial<Record<ModelErrorReason, string>> = { 'rate-limited': 'rate_limited' };
 
 /** The run's error for a model's failure. Anything but a `ModelError` is a fault of the gateway's own. */
 export function toAgentError(error: unknown): AgentError {
@@ -57,6 +62,8 @@ export function toAgentError(error: unknown): AgentError {
   }
   return new AgentError(error.message, {
     ...FAILURES[error.reason],
+    ...(error.rule !== undefined &&
+      OWN_CODES[error.reason] !== undefined && { code: OWN_CODES[error.reason] }),
     retryAfter: error.retryAfter,
     param: error.reason === 'unknown-model' ? 'model' : undefined,
   });

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { AgentCompletion, AgentRequest, RunStatus, RunView } from '../contract/agent.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ResolvedModel } from '../models/models.ts';
-import type { Pipeline } from '../pipeline/call.ts';
-import type { ActivityStore } from '../storage/contracts.ts';
+import type { Note, Pipeline } from '../pipeline/call.ts';
+import type { ModelPipeline } from '../pipeline/model-call.ts';
 import { newTraceId } from '../telemetry/trace.ts';
 import { AgentError, toAgentError } from './errors.ts';
 import { createEventLog, type EventLog } from './event-log.ts';
@@ -13,7 +13,7 @@ import { createTranscript } from './transcript.ts';
 
 export interface RunDeps {
   readonly pipeline: Pipeline;
-  readonly activity: ActivityStore;
+  readonly modelPipeline: ModelPipeline;
   readonly now: () => number;
   /** Whether the model may still be asked. */
   readonly permitted: () => boolean;
@@ -24,6 +24,8 @@ export interface RunDeps {
 export interface RunOrder {
   readonly principal: Principal;
   readonly request: AgentRequest;
+  /** What the caller says of the run. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly model: ResolvedModel;
   readonly offer: Offer;
   /** When the request arrived, as `performance.now()`. */
@@ -111,8 +113,9 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
       tools: [...offer.tools.values()].map(({ spec }) => spec),
       pipeline: deps.pipeline,
       permitted: deps.permitted,
-      activity: deps.activity,
-      now: deps.now,
+      modelPipeline: deps.modelPipeline,
+      metadata: order.metadata,
+      onNote: (note: Note) => transcript.event({ type: 'guardrail.triggered', ...note }),
       transcript,
       signal: controller.signal,
       callIds: new Set<string>(),

@@ -4,7 +4,7 @@ import type { Principal } from '../identity/principal.ts';
 import { nearest } from '../config/nearest.ts';
 import type { ResolvedModel } from '../models/models.ts';
 import { failedToolText } from '../models/tool-failure.ts';
-import type { Call, Outcome, Pipeline } from '../pipeline/call.ts';
+import { newFacts, type Call, type Outcome, type Pipeline } from '../pipeline/call.ts';
 import type { Offer, Offered } from './offer.ts';
 import { resultText } from './tool-text.ts';
 import type { WantedCall } from './turn.ts';
@@ -24,6 +24,9 @@ export interface CallContext {
   readonly offer: Offer;
   readonly pipeline: Pipeline;
   readonly signal: AbortSignal;
+  readonly metadata?: Call['metadata'];
+  /** Tells whoever reads the run of what policies note on the way. */
+  readonly onNote?: Call['onNote'];
   /** Tells whoever reads the run that a call waits for a sign-in; without it such a call fails. */
   readonly onConsent?: ((event: AuthRequired | AuthResolved) => void) | undefined;
 }
@@ -63,7 +66,7 @@ async function runCall(context: CallContext, call: WantedCall): Promise<CallResu
 }
 
 function toCall(
-  { runId, traceId, principal, model, signal, onConsent }: CallContext,
+  { runId, traceId, principal, model, metadata, signal, onConsent, onNote }: CallContext,
   { entry, tool }: Offered,
   args: JsonObject,
 ): Call {
@@ -75,9 +78,11 @@ function toCall(
     model: model.id,
     target: { serverId: entry.id, kind: 'tool', name: tool },
     params: { name: tool, arguments: args },
+    metadata,
     signal,
+    onNote,
     ...(onConsent !== undefined && { onConsent: waitForConsent(onConsent, tool, signal) }),
-    facts: { upstreamMs: 0, requestBytes: null, responseBytes: null },
+    facts: newFacts(null),
   };
 }
 

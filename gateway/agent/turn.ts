@@ -1,10 +1,11 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { ChatMessage, Usage } from '../contract/agent.ts';
 import type { JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
 import { ModelError, type ToolSpec } from '../models/model.ts';
 import type { ResolvedModel } from '../models/models.ts';
-import type { ActivityStore } from '../storage/contracts.ts';
+import type { Note } from '../pipeline/call.ts';
+import { newModelFacts, type ModelPipeline } from '../pipeline/model-call.ts';
 import type { Transcript } from './transcript.ts';
 
 /** A tool call as the model made it. */
@@ -33,8 +34,10 @@ export interface TurnContext {
   readonly model: ResolvedModel;
   readonly tools: readonly ToolSpec[];
   readonly transcript: Transcript;
-  readonly activity: ActivityStore;
-  readonly now: () => number;
+  readonly modelPipeline: ModelPipeline;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Told of what policies note on the way. */
+  readonly onNote: (note: Note) => void;
   readonly signal: AbortSignal;
   /** Ids of the calls of the turns before. */
   readonly callIds: Set<string>;
@@ -46,8 +49,7 @@ const MAX_TURN_CHARS = 4 * 1024 * 1024;
 
 /**
  * Asks the model once, and passes on what it says as it says it. Tool calls are numbered through the run, so that
- * a client that gathers them by index mixes no two. The call is recorded, however it ends. Throws what the
- * provider throws.
+ * a client that gathers them by index mixes no two. Throws what the pipeline throws.
  */
 export async function runTurn(
   context: TurnContext,
@@ -55,124 +57,75 @@ export async function runTurn(
   parameters: JsonObject,
 ): Promise<Turn> {
   const { transcript, callIds } = context;
-  const meter = createMeter(context);
+  const facts = newModelFacts();
+  let spoken = false;
   const first = callIds.size;
   const calls: WantedCall[] = [];
   let text = '';
   let size = 0;
   let role: { role?: 'assistant' } = { role: 'assistant' };
   let finishReason: string | undefined;
+  let usage: Usage | undefined;
+  const output = (): void => {
+    if (!spoken) context.onOutput();
+    spoken = true;
+  };
   const said = (length: number): { role?: 'assistant' } => {
     size += length;
     if (size > MAX_TURN_CHARS)
       throw new ModelError('unavailable', `The model's answer is longer than ${MAX_TURN_CHARS} characters.`);
-    meter.output();
+    output();
     const given = role;
     role = {};
     return given;
   };
 
-  try {
-    const { provider, model } = context.model;
-    for await (const event of provider.stream({
-      model,
-      messages,
-      tools: context.tools,
-      parameters,
-      signal: context.signal,
-    })) {
-      switch (event.type) {
-        case 'text':
-          text += event.text;
-          transcript.delta({ ...said(event.text.length), content: event.text });
-          break;
-        case 'tool-call': {
-          const call = { id: uniqueId(event.id, callIds), name: event.name, arguments: '' };
-          calls[event.index] = call;
-          const head = {
-            index: first + event.index,
-            id: call.id,
-            type: 'function' as const,
-            function: { name: call.name, arguments: '' },
-          };
-          transcript.delta({ ...said(call.name.length), tool_calls: [head] });
-          break;
-        }
-        case 'tool-arguments': {
-          const call = calls[event.index];
-          if (call) call.arguments += event.delta;
-          transcript.delta({
-            ...said(event.delta.length),
-            tool_calls: [{ index: first + event.index, function: { arguments: event.delta } }],
-          });
-          break;
-        }
-        case 'usage':
-          meter.usage(event.inputTokens, event.outputTokens);
-          break;
-        case 'finish':
-          finishReason = event.reason;
-          meter.output();
+  const { runId, traceId, principal, model, tools, metadata, signal, onNote } = context;
+  for await (const event of context.modelPipeline.stream({
+    ...{ runId, traceId, principal, model, messages, tools, parameters, metadata, signal, onNote, facts },
+    source: 'agent',
+  })) {
+    switch (event.type) {
+      case 'text':
+        text += event.text;
+        transcript.delta({ ...said(event.text.length), content: event.text });
+        break;
+      case 'tool-call': {
+        const call = { id: uniqueId(event.id, callIds), name: event.name, arguments: '' };
+        calls[event.index] = call;
+        const head = {
+          index: first + event.index,
+          id: call.id,
+          type: 'function' as const,
+          function: { name: call.name, arguments: '' },
+        };
+        transcript.delta({ ...said(call.name.length), tool_calls: [head] });
+        break;
       }
+      case 'tool-arguments': {
+        const call = calls[event.index];
+        if (call) call.arguments += event.delta;
+        transcript.delta({
+          ...said(event.delta.length),
+          tool_calls: [{ index: first + event.index, function: { arguments: event.delta } }],
+        });
+        break;
+      }
+      case 'usage':
+        usage = toUsage(event.inputTokens, event.outputTokens);
+        break;
+      case 'finish':
+        finishReason = event.reason;
+        output();
     }
-    if (finishReason === undefined)
-      throw new ModelError('stream-broken', 'The model stopped before it was done.');
-    meter.record('ok');
-  } catch (error) {
-    meter.record(error instanceof ModelError ? error.reason : 'internal-error');
-    throw error;
   }
-  return { text, calls: Object.values(calls), usage: meter.total(), finishReason };
+  if (finishReason === undefined)
+    throw new ModelError('stream-broken', 'The model stopped before it was done.');
+  return { text, calls: Object.values(calls), usage, finishReason };
 }
 
-interface Meter {
-  output(): void;
-  usage(input: number, output: number): void;
-  total(): Usage | undefined;
-  record(outcome: string): void;
-}
-
-function createMeter({ runId, traceId, principal, model, activity, now, onOutput }: TurnContext): Meter {
-  const startedAt = now();
-  const started = performance.now();
-  let firstToken: number | null = null;
-  let usage: Usage | undefined;
-  return {
-    output() {
-      if (firstToken !== null) return;
-      firstToken = performance.now() - started;
-      onOutput();
-    },
-    usage(input, output) {
-      usage = { prompt_tokens: input, completion_tokens: output, total_tokens: input + output };
-    },
-    total: () => usage,
-    record(outcome) {
-      const durationMs = performance.now() - started;
-      activity.append({
-        id: randomUUID(),
-        traceId,
-        runId,
-        startedAt,
-        durationMs,
-        upstreamMs: durationMs,
-        kind: 'model',
-        source: 'agent',
-        subject: principal.subject,
-        tokenId: principal.tokenId,
-        server: model.provider.name,
-        upstream: null,
-        name: model.model,
-        outcome,
-        rule: null,
-        requestBytes: null,
-        responseBytes: null,
-        inputTokens: usage?.prompt_tokens ?? null,
-        outputTokens: usage?.completion_tokens ?? null,
-        timeToFirstTokenMs: firstToken,
-      });
-    },
-  };
+function toUsage(input: number, output: number): Usage {
+  return { prompt_tokens: input, completion_tokens: output, total_tokens: input + output };
 }
 
 /** Some providers count ids from the start again with every answer. */

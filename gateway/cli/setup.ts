@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { access, constants, mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { createDecide } from '../access/decide.ts';
+import { checkPolicy } from '../access/policies.ts';
 import { formatIssue, parseConfig } from '../config/load.ts';
 import type { ReferenceSource } from '../config/references.ts';
 import type { Config } from '../config/schema.ts';
@@ -45,7 +45,7 @@ export function loadConfig(path: string, shown = path): LoadedConfig {
   if (!parsed.ok)
     throw new CliError(parsed.issues.map((issue) => formatIssue(shown, issue)).join('\n'), EXIT.usage);
   try {
-    createDecide(parsed.config);
+    checkPolicy(parsed.config);
   } catch (error) {
     throw new CliError(`${shown} ${(error as Error).message}`, EXIT.usage);
   }

@@ -4,6 +4,8 @@ import { oauthSchema } from './oauth.ts';
 import { placeholdersIn } from './placeholders.ts';
 import { kindIssues } from './server-kind.ts';
 import { listenSchema } from './listen.ts';
+import { groupApprovalSchema } from './policies/approvals.ts';
+import { policiesSchema } from './policies/policies.ts';
 import { anyoneSchema, granteeSchema, subjectIssues, subjectsSchema } from './subjects.ts';
 import { effectSchema, matchSchema, renameCollisions, toolRuleSchema } from './tool-rules.ts';
 import { durationSchema, timeoutSchema } from './units.ts';
@@ -129,6 +131,8 @@ export const groupSchema = z.strictObject({
   /** Nobody but administrators may use a group that names nobody. */
   access: accessSchema.prefault({}),
   pins: pinsSchema.default('review'),
+  /** Calls that somebody has to approve first. */
+  approvals: z.array(groupApprovalSchema).default([]),
   servers: z.array(serverSchema).default([]),
 });
 export type GroupConfig = z.infer<typeof groupSchema>;
@@ -198,6 +202,7 @@ export const configSchema = z
     /** What `/v0.1/servers` shows of it to other programs. */
     registry: registrySchema.prefault({}),
     models: modelsSchema.prefault({}),
+    policies: policiesSchema.prefault({}),
     telemetry: z.strictObject({ retention: durationSchema.default(30 * 86_400_000) }).prefault({}),
   })
   .check((context) => {

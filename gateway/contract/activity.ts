@@ -28,6 +28,18 @@ export const callRecordSchema = z.object({
   outcome: z.string(),
   /** The rule that decided, when one refused. */
   rule: z.string().nullable(),
+  /** How often the server was called again. */
+  retries: z.number().int(),
+  /** How a kept result was looked for, where it was. */
+  cache: z.enum(['hit', 'miss', 'bypass']).nullable(),
+  /** The approval that let the call through, by id. */
+  approval: z.string().nullable(),
+  /** What policies noted without refusing: `audited`, `changed` or `failed`, and the rule; one a line. */
+  notes: z.string().nullable(),
+  /** What the caller said of the call, as JSON. */
+  metadata: z.string().nullable(),
+  /** US dollars; null when there is no price. */
+  cost: z.number().nullable(),
   requestBytes: z.number().int().nullable(),
   responseBytes: z.number().int().nullable(),
   inputTokens: z.number().int().nullable(),

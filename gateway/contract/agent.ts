@@ -142,6 +142,38 @@ const authResolvedSchema = z.object({
 });
 export type AuthResolved = z.infer<typeof authResolvedSchema>;
 
+/** A call waits for somebody to approve it. */
+const approvalRequiredSchema = z.object({
+  type: z.literal('tool.approval_required'),
+  /** The approval's. */
+  id: z.string(),
+  /** The model's id of the call. */
+  toolCallId: z.string().optional(),
+  server: z.string(),
+  tool: z.string(),
+  /** Where a person decides. */
+  url: z.string(),
+  /** Why it is asked. */
+  message: z.string(),
+  approvers: z.array(z.string()),
+  /** Milliseconds since the epoch. */
+  expiresAt: z.number(),
+});
+export type ApprovalRequired = z.infer<typeof approvalRequiredSchema>;
+
+const approvalResolvedSchema = z.object({
+  type: z.literal('tool.approval_resolved'),
+  id: z.string(),
+  toolCallId: z.string().optional(),
+  server: z.string(),
+  tool: z.string(),
+  verdict: z.enum(['approved', 'denied', 'expired', 'cancelled']),
+  by: z.string().optional(),
+  /** Of a denial. */
+  reason: z.string().optional(),
+});
+export type ApprovalResolved = z.infer<typeof approvalResolvedSchema>;
+
 /**
  * What rides in `toolgate` on a chunk. The named events (`event: run.created` and so on) are chunks with an
  * empty `choices`, as OpenAI's own usage chunk is, so that a plain OpenAI client passes over them.
@@ -161,6 +193,18 @@ export const agentEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('tool.result') }).extend(toolResultFactsSchema.shape),
   authRequiredSchema,
   authResolvedSchema,
+  approvalRequiredSchema,
+  approvalResolvedSchema,
+  z.object({
+    type: z.literal('guardrail.triggered'),
+    rule: z.string(),
+    /** `audited`: it would have refused; `changed`: it changed what passes; `failed`: it broke and was passed over. */
+    effect: z.enum(['audited', 'changed', 'failed']),
+    message: z.string(),
+    /** Of a tool's call. */
+    server: z.string().optional(),
+    tool: z.string().optional(),
+  }),
   z.object({
     type: z.literal('run.done'),
     runId: z.string(),

@@ -14,7 +14,7 @@ import { searchQuerySchema } from '../contract/search.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Tokens } from '../identity/tokens.ts';
 import type { ContextCost } from '../mcp/context-cost.ts';
-import type { Call, Pipeline, RefusalReason } from '../pipeline/call.ts';
+import { newFacts, type Call, type Pipeline, type RefusalReason } from '../pipeline/call.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { Pins } from '../registry/pins.ts';
 import type { Configuration } from '../registry/configuration.ts';
@@ -28,6 +28,7 @@ import type { Dispatchers } from '../upstream/dispatcher.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { createExplainRoute } from './access.ts';
 import { readJson } from './body.ts';
+import { MetadataError, readCallerWords } from './caller-words.ts';
 import { createConfigRoutes } from './config-admin.ts';
 import { createCredentialRoutes } from './credentials.ts';
 import { createImportFilesRoute, createImportRoute } from './import.ts';
@@ -208,6 +209,14 @@ const STATUS: Record<RefusalReason, number> = {
   quarantined: 403,
   forbidden: 403,
   'invalid-arguments': 400,
+  'rate-limited': 429,
+  'budget-exhausted': 429,
+  overloaded: 503,
+  'circuit-open': 503,
+  blocked: 422,
+  'too-large': 413,
+  'approval-required': 403,
+  'approval-denied': 403,
   timeout: 504,
   cancelled: 499,
   'upstream-unavailable': 502,
@@ -234,12 +243,14 @@ async function call(deps: AdminDeps, req: Request, res: Response, principal: Pri
     target: { serverId: entry.id, kind: 'tool', name: tool },
     params: { name: tool, arguments: args },
     signal: gone.signal,
-    facts: { upstreamMs: 0, requestBytes: Number(req.headers['content-length'] ?? 0), responseBytes: null },
+    ...readCallerWords(req.headers),
+    facts: newFacts(Number(req.headers['content-length'] ?? 0)),
   };
   const outcome = await deps.pipeline.run(request);
   const { traceId } = request;
   if (!outcome.ok) {
-    const { reason, message, rule, consent } = outcome.refusal;
+    const { reason, message, rule, consent, retryAfterMs } = outcome.refusal;
+    if (retryAfterMs !== undefined) res.setHeader('retry-after', Math.ceil(retryAfterMs / 1000));
     const url = consent?.url;
     sendProblem(res, STATUS[reason], message, {
       traceId,
@@ -272,6 +283,10 @@ function problems(onError: (error: unknown) => void): ErrorRequestHandler {
       sendProblem(res, 400, `${field === '' ? 'the body' : field}: ${issue?.message ?? 'is not valid'}`, {
         field,
       });
+      return;
+    }
+    if (error instanceof MetadataError) {
+      sendProblem(res, 400, error.message, { field: 'x-toolgate-metadata' });
       return;
     }
     const status = (error as { status?: unknown }).status;

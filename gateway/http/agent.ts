@@ -6,6 +6,7 @@ import type { Run } from '../agent/run.ts';
 import type { Principal } from '../identity/principal.ts';
 import { parseAgentRequest } from './agent-request.ts';
 import { BodyError, readJson } from './body.ts';
+import { MetadataError, readCallerWords } from './caller-words.ts';
 import { sendJsonText, serverTiming } from './respond.ts';
 import { openSse } from './sse.ts';
 
@@ -66,7 +67,13 @@ async function respond(
 ): Promise<void> {
   const arrived = performance.now();
   const request = parseAgentRequest(await readJson(req, MAX_BODY));
-  const run = await agent.start(principal, request, arrived);
+  const { metadata } = wordsOf(req);
+  const run = await agent.start({
+    principal,
+    request,
+    metadata: request.metadata === undefined ? metadata : { ...request.metadata, ...metadata },
+    arrived,
+  });
   const headers = { 'x-toolgate-run-id': run.id, 'server-timing': serverTiming(performance.now() - arrived) };
   if (request.stream) {
     await Promise.race([run.started, sleep(GRACE_MS, undefined, { ref: false })]);
@@ -83,6 +90,19 @@ async function respond(
   const failure = run.failure();
   if (failure) throw failure;
   sendJsonText(res, 200, JSON.stringify(run.completion()), headers);
+}
+
+function wordsOf(req: IncomingMessage): ReturnType<typeof readCallerWords> {
+  try {
+    return readCallerWords(req.headers);
+  } catch (error) {
+    if (!(error instanceof MetadataError)) throw error;
+    throw new AgentError(`${error.message}.`, {
+      status: 400,
+      code: 'invalid_request',
+      param: 'x-toolgate-metadata',
+    });
+  }
 }
 
 /** Streams the run's events after the one with the id `after`, to their end. */

@@ -3,6 +3,7 @@ import type { Principal } from '../identity/principal.ts';
 import { errorText, type Incoming, type RequestId, type RpcError } from '../mcp/jsonrpc.ts';
 import type { Scope } from '../mcp/scope.ts';
 import { newTraceId } from '../telemetry/trace.ts';
+import type { CallerWords } from './caller-words.ts';
 import { sendJsonText } from './respond.ts';
 
 /** An HTTP request at one of the MCP addresses, its caller known. */
@@ -18,6 +19,7 @@ export interface HttpExchange {
 export interface Posted<Message = Incoming> {
   readonly message: Message;
   readonly bytes: number;
+  readonly words: CallerWords;
   readonly began: number;
 }
 

@@ -51,7 +51,7 @@ export function createLegacyMcp(deps: LegacyDeps): LegacyMcp {
 async function post(
   deps: LegacyDeps,
   exchange: HttpExchange,
-  { message, bytes, began }: Posted<Incoming | Reply>,
+  { message, bytes, words, began }: Posted<Incoming | Reply>,
 ): Promise<void> {
   const { req, res, principal, scope, path } = exchange;
   const version = req.headers['mcp-protocol-version'];
@@ -94,7 +94,7 @@ async function post(
     rpcError(res, 429, id, CODES.refused, `over ${MAX_IN_FLIGHT} requests in flight in this session`);
     return;
   }
-  await answer(deps, exchange, session, { ...message, id: message.id }, bytes, began);
+  await answer(deps, exchange, session, { ...message, id: message.id }, { message, bytes, words, began });
 }
 
 async function initialize(
@@ -178,8 +178,7 @@ async function answer(
   { req, res }: HttpExchange,
   session: Session,
   request: Incoming & { readonly id: RequestId },
-  requestBytes: number,
-  began: number,
+  { bytes: requestBytes, words, began }: Posted<unknown>,
 ): Promise<void> {
   const stream = session.streams.answer(createOutlet(res, session.streams.gone));
   const slow = setTimeout(stream.open, STREAM_AFTER_MS).unref();
@@ -187,6 +186,7 @@ async function answer(
     session,
     request,
     requestBytes,
+    words,
     traceId: traceId(req),
     stream,
   });

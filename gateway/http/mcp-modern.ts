@@ -37,7 +37,7 @@ export function createModernMcp(deps: ModernMcpDeps): ModernMcp {
   /** Requests under way, by token. */
   const inFlight = new Map<string, number>();
   return {
-    post: async (exchange, { message, bytes, began }) => {
+    post: async (exchange, { message, bytes, words, began }) => {
       const { req, res, principal, scope, path } = exchange;
       if (!('method' in message)) {
         rpcError(res, 400, null, CODES.invalidRequest, 'this revision knows no answers of clients');
@@ -68,7 +68,7 @@ export function createModernMcp(deps: ModernMcpDeps): ModernMcp {
       if (listens) return listen(deps.listeners, exchange, request, bytes);
       inFlight.set(tokenId, others + 1);
       try {
-        await answer(deps.dispatch, exchange, request, bytes, began);
+        await answer(deps.dispatch, exchange, request, { message, bytes, words, began });
       } finally {
         const left = (inFlight.get(tokenId) ?? 1) - 1;
         if (left > 0) inFlight.set(tokenId, left);
@@ -88,8 +88,7 @@ async function answer(
   dispatch: ModernDispatch,
   { req, res, principal, scope, path }: HttpExchange,
   request: ModernRequest,
-  requestBytes: number,
-  began: number,
+  { bytes: requestBytes, words, began }: Posted<unknown>,
 ): Promise<void> {
   const stream = openable(res);
   const slow = setTimeout(stream.open, STREAM_AFTER_MS).unref();
@@ -101,6 +100,7 @@ async function answer(
     headers: req.headers,
     traceId: traceId(req),
     requestBytes,
+    words,
     signal: stream.gone,
     notify: stream.notify,
   });

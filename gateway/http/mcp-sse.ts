@@ -116,7 +116,7 @@ export function createSseMcp(deps: LegacyDeps): SseMcp {
   const take = async (
     session: Session,
     req: IncomingMessage,
-    { message, bytes }: Posted<Incoming | Reply>,
+    { message, bytes, words }: Posted<Incoming | Reply>,
   ): Promise<void> => {
     session.lastSeen = Date.now();
     if (!('method' in message)) {
@@ -130,8 +130,8 @@ export function createSseMcp(deps: LegacyDeps): SseMcp {
     }
     const send = session.streams.announce;
     if (session.inFlight.has(id) || session.inFlight.size >= MAX_IN_FLIGHT) {
-      const words = `over ${MAX_IN_FLIGHT} requests in flight in this session, or one of this id`;
-      send(errorText(id, { code: CODES.refused, message: words }));
+      const full = `over ${MAX_IN_FLIGHT} requests in flight in this session, or one of this id`;
+      send(errorText(id, { code: CODES.refused, message: full }));
       return;
     }
     const stream: Stream = { send, finish: send, open: () => undefined, drop: () => undefined };
@@ -139,6 +139,7 @@ export function createSseMcp(deps: LegacyDeps): SseMcp {
       session,
       request: { ...message, id },
       requestBytes: bytes,
+      words,
       traceId: traceId(req),
       stream,
     });

@@ -4,6 +4,7 @@ import { CODES, readMessage, type Incoming, type Reply } from '../mcp/jsonrpc.ts
 import { namesModern, speaksModern } from '../mcp/modern/request.ts';
 import type { Scope } from '../mcp/scope.ts';
 import { BodyError, parseBody, readBody } from './body.ts';
+import { MetadataError, readCallerWords } from './caller-words.ts';
 import { rpcError, type HttpExchange, type Posted } from './mcp-exchange.ts';
 import type { LegacyMcp } from './mcp-legacy.ts';
 import type { ModernMcp } from './mcp-modern.ts';
@@ -67,12 +68,17 @@ export async function readPosted(
 ): Promise<Posted<Incoming | Reply> | undefined> {
   const began = performance.now();
   try {
+    const words = readCallerWords(req.headers);
     const body = await readBody(req, BODY_LIMIT);
     const message = readMessage(parseBody(body));
-    if (message !== undefined) return { message, bytes: body.length, began };
-    const words = 'the body is not one JSON-RPC 2.0 message; batches are not supported';
-    rpcError(res, 400, null, CODES.invalidRequest, words);
+    if (message !== undefined) return { message, bytes: body.length, words, began };
+    const what = 'the body is not one JSON-RPC 2.0 message; batches are not supported';
+    rpcError(res, 400, null, CODES.invalidRequest, what);
   } catch (error) {
+    if (error instanceof MetadataError) {
+      rpcError(res, 400, null, CODES.invalidRequest, error.message);
+      return undefined;
+    }
     const refused = error instanceof BodyError;
     const words = refused ? error.message : 'the body is not JSON';
     rpcError(res, refused ? error.status : 400, null, CODES.parseError, words);

@@ -1,13 +1,14 @@
 import { speaksMcp } from '../config/server-kind.ts';
 import { isJsonObject } from '../contract/json.ts';
-import type {
-  Call,
-  CallTarget,
-  Envelope,
-  Outcome,
-  OwnConnection,
-  Pipeline,
-  Progress,
+import {
+  newFacts,
+  type Call,
+  type CallTarget,
+  type Envelope,
+  type Outcome,
+  type OwnConnection,
+  type Pipeline,
+  type Progress,
 } from '../pipeline/call.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Catalog } from '../registry/catalog.ts';
@@ -31,6 +32,8 @@ export interface Exchange {
   readonly traceId: string;
   /** The size of the request's body. */
   readonly requestBytes: number;
+  /** What the caller says of the call beside the call itself. */
+  readonly words: Pick<Call, 'metadata' | 'fresh'>;
   /** Takes what comes before the answer: progress, and what the server says or asks meanwhile. */
   readonly stream: Stream;
 }
@@ -191,10 +194,11 @@ async function callThrough(
     ...(aim.method !== undefined && { method: aim.method }),
     own,
     envelope: envelopeOf(session, logLevel),
+    ...exchange.words,
     ...(opensAddresses(session.capabilities) && {
       onConsent: askToOpen(sessionRoute(session, stream.send), cancel.signal),
     }),
-    facts: { upstreamMs: 0, requestBytes: exchange.requestBytes, responseBytes: null },
+    facts: newFacts(exchange.requestBytes),
   };
   try {
     const first = await pipeline.run(call);

@@ -47,7 +47,12 @@ export type ModelErrorReason =
   | 'unknown-model'
   | 'bad-request'
   | 'unauthorized'
+  /** By the provider, or by a limit of the gateway's, which `rule` names then. */
   | 'rate-limited'
+  /** What may be spent is spent. */
+  | 'budget-exhausted'
+  /** By a guardrail. */
+  | 'blocked'
   | 'unavailable'
   | 'timeout'
   /** The connection ended before the model was done. */
@@ -61,16 +66,19 @@ export class ModelError extends Error {
   readonly status: number | undefined;
   /** Seconds the provider asked to wait. */
   readonly retryAfter: number | undefined;
+  /** The rule of the gateway's that refused. */
+  readonly rule: string | undefined;
 
   constructor(
     reason: ModelErrorReason,
     message: string,
-    details: { status?: number; retryAfter?: number } = {},
+    details: { status?: number; retryAfter?: number; rule?: string } = {},
   ) {
     super(message);
     this.name = 'ModelError';
     this.reason = reason;
     this.status = details.status;
     this.retryAfter = details.retryAfter;
+    this.rule = details.rule;
   }
 }

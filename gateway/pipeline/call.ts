@@ -95,6 +95,12 @@ export interface Call {
    * the call is refused and says where.
    */
   readonly onConsent?: (consent: ConsentRequest, why: string) => Promise<boolean>;
+  /** What the caller says of the call (`x-toolgate-metadata`). */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Told of what policies note on the way, as it happens. */
+  readonly onNote?: ((note: Note) => void) | undefined;
+  /** The caller wants no answer that was kept (`Cache-Control: no-cache`). */
+  readonly fresh?: boolean | undefined;
   /** What stages learn on the way, for the record. */
   readonly facts: CallFacts;
 }
@@ -104,6 +110,45 @@ export interface CallFacts {
   upstreamMs: number;
   requestBytes: number | null;
   responseBytes: number | null;
+  /** How often the server was called again. */
+  retries: number;
+  /** How a kept result was looked for, where it was. */
+  cache: 'hit' | 'miss' | 'bypass' | null;
+  /** The approval that let the call through, by id. */
+  approval: string | null;
+  /** What policies noted without refusing. */
+  readonly notes: Note[];
+}
+
+/** What a policy found of a call that went on. */
+export interface Note {
+  /** The policy's name or place. */
+  readonly rule: string;
+  /** `audited`: it would have refused; `changed`: it changed what passes; `failed`: it broke and was passed over. */
+  readonly effect: 'audited' | 'changed' | 'failed';
+  readonly message: string;
+}
+
+/** Puts a note down, and tells of it. */
+export function note(
+  { facts, onNote }: { readonly facts: { readonly notes: Note[] }; readonly onNote?: Call['onNote'] },
+  one: Note,
+): void {
+  facts.notes.push(one);
+  onNote?.(one);
+}
+
+/** The facts of a call that begins. */
+export function newFacts(requestBytes: number | null): CallFacts {
+  return {
+    upstreamMs: 0,
+    requestBytes,
+    responseBytes: null,
+    retries: 0,
+    cache: null,
+    approval: null,
+    notes: [],
+  };
 }
 
 /** Why a call was refused or failed. */
@@ -116,6 +161,21 @@ export type RefusalReason =
   /** It may be used, and not like this: with these arguments, by this model or at this time. */
   | 'forbidden'
   | 'invalid-arguments'
+  /** A rate limit or quota: `retryAfterMs` says when to come back. */
+  | 'rate-limited'
+  /** What may be spent is spent. */
+  | 'budget-exhausted'
+  /** As many calls as allowed are under way. */
+  | 'overloaded'
+  /** The server failed too often and is left in peace for a while. */
+  | 'circuit-open'
+  /** A guardrail. */
+  | 'blocked'
+  /** Arguments or a result beyond a bound. */
+  | 'too-large'
+  /** Somebody has to approve the call first; the refusal says where. */
+  | 'approval-required'
+  | 'approval-denied'
   | 'timeout'
   | 'cancelled'
   | 'upstream-unavailable'
@@ -132,6 +192,8 @@ export interface Refusal {
   readonly message: string;
   /** The rule that decided, for the record and for administrators. */
   readonly rule?: string;
+  /** Milliseconds after which the same call may pass. */
+  readonly retryAfterMs?: number;
   /** With `auth-required`: the server, by id, that somebody has to sign in at. */
   readonly lacksConsent?: string;
   /** Where the caller can do that. */

@@ -16,8 +16,9 @@ import {
 import type { Caller } from '../upstream/isolation.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { ArgumentValidator } from './arguments.ts';
-import type { Call, Next, Outcome, Refusal, RefusalReason, Requests, Stage } from './call.ts';
+import type { Call, Next, Outcome, Refusal, Requests, Stage } from './call.ts';
 import { toRecord } from './record.ts';
+import { refuse } from './refuse.ts';
 import { heldToolOf, isForHeldPrompt, serverOf, toolOf, wayOf, type Way } from './way.ts';
 
 /**
@@ -245,8 +246,4 @@ function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
 function lacksConsent({ id, fqn, status }: ServerEntry): Promise<Outcome> {
   const message = `${fqn}: ${status.lastError ?? 'somebody has to sign in'}`;
   return Promise.resolve({ ok: false, refusal: { reason: 'auth-required', message, lacksConsent: id } });
-}
-
-function refuse(reason: RefusalReason, message: string, rule?: string): Promise<Outcome> {
-  return Promise.resolve({ ok: false, refusal: { reason, message, ...(rule !== undefined && { rule }) } });
 }

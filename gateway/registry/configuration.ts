@@ -1,4 +1,4 @@
-import { createDecide } from '../access/decide.ts';
+import { checkPolicy } from '../access/policies.ts';
 import { differences, needRestart } from '../config/difference.ts';
 import { editConfig, EditError, type Edit } from '../config/edit.ts';
 import { formatIssue, parseConfig } from '../config/load.ts';
@@ -159,7 +159,7 @@ function check(text: string): Config {
     });
   }
   try {
-    createDecide(parsed.config);
+    checkPolicy(parsed.config);
   } catch (error) {
     throw new ChangeError(400, `${NAME} ${(error as Error).message}`);
   }

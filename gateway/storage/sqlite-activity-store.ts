@@ -135,6 +135,12 @@ const COLUMNS = [
   'name',
   'outcome',
   'rule',
+  'retries',
+  'cache',
+  'approval',
+  'notes',
+  'metadata',
+  'cost',
   'requestBytes',
   'responseBytes',
   'inputTokens',
@@ -188,7 +194,15 @@ async function createTables(db: Kysely<Schema>): Promise<void> {
     .addColumn('outputTokens', 'integer')
     .addColumn('timeToFirstTokenMs', 'real')
     .execute();
-  await addMissing(db, 'upstream');
+  await addMissing(db, {
+    upstream: 'text',
+    retries: 'integer',
+    cache: 'text',
+    approval: 'text',
+    notes: 'text',
+    metadata: 'text',
+    cost: 'real',
+  });
   await db.schema.createIndex('calls_started').ifNotExists().on('calls').columns(['startedAt']).execute();
   await db.schema
     .createIndex('calls_token')
@@ -198,10 +212,21 @@ async function createTables(db: Kysely<Schema>): Promise<void> {
     .execute();
 }
 
-/** Adds a column that a table of an earlier version does not have. */
-async function addMissing(db: Kysely<Schema>, name: keyof CallRecord): Promise<void> {
+/** Adds the columns that a table of an earlier version does not have. */
+async function addMissing(
+  db: Kysely<Schema>,
+  columns: Partial<Record<keyof CallRecord, 'text' | 'integer' | 'real'>>,
+): Promise<void> {
   const tables = await db.introspection.getTables();
-  const calls = tables.find((table) => table.name === 'calls');
-  if (calls?.columns.some((column) => column.name === name) === true) return;
-  await db.schema.alterTable('calls').addColumn(name, 'text').execute();
+  const known = new Set(tables.find(({ name }) => name === 'calls')?.columns.map(({ name }) => name));
+  for (const [name, type] of Object.entries(columns)) {
+    if (known.has(name)) continue;
+    // What was recorded before was never called again.
+    const add = db.schema.alterTable('calls');
+    await (
+      name === 'retries'
+        ? add.addColumn(name, type, (column) => column.notNull().defaultTo(0))
+        : add.addColumn(name, type)
+    ).execute();
+  }
 }

@@ -2,7 +2,7 @@ import type { Caller as UpstreamCaller } from '../../upstream/isolation.ts';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
 import type { Principal } from '../../identity/principal.ts';
-import type { Call, Outcome, Pipeline, Progress } from '../../pipeline/call.ts';
+import { newFacts, type Call, type Outcome, type Pipeline, type Progress } from '../../pipeline/call.ts';
 import type { Catalog } from '../../registry/catalog.ts';
 import { eraOf } from '../../upstream/connection.ts';
 import { UnavailableError } from '../../upstream/errors.ts';
@@ -38,6 +38,8 @@ export interface ModernExchange {
   readonly traceId: string;
   /** The size of the request's body. */
   readonly requestBytes: number;
+  /** What the caller says of the call beside the call itself. */
+  readonly words: Pick<Call, 'metadata' | 'fresh'>;
   /** Aborted when the client closes the exchange, which cancels the call. */
   readonly signal: AbortSignal;
   /** Takes the notifications that come before the answer. */
@@ -192,7 +194,8 @@ async function callThrough(
     ...(token !== undefined && { onProgress }),
     own: talk?.own,
     envelope,
-    facts: { upstreamMs: 0, requestBytes, responseBytes: null },
+    ...exchange.words,
+    facts: newFacts(requestBytes),
   };
   const outcome = await deps.pipeline.run(call);
   talk?.end();

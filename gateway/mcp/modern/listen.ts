@@ -1,6 +1,6 @@
 import type { Caller as UpstreamCaller } from '../../upstream/isolation.ts';
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
-import type { Call, OwnConnection, Pipeline } from '../../pipeline/call.ts';
+import { newFacts, type Call, type OwnConnection, type Pipeline } from '../../pipeline/call.ts';
 import type { Catalog } from '../../registry/catalog.ts';
 import { META } from '../../upstream/envelope.ts';
 import { CODES, resultText } from '../jsonrpc.ts';
@@ -219,7 +219,7 @@ async function follow(
         signal,
         own: way.own,
         envelope: request.envelope,
-        facts: { upstreamMs: 0, requestBytes, responseBytes: null },
+        facts: newFacts(requestBytes),
       };
       const outcome = await deps.pipeline.run(call);
       if (!outcome.ok) return undefined;

@@ -24,6 +24,8 @@ import {
   startOpenAiWire,
   type OpenAiWire,
 } from '../../support/openai-wire.ts';
+import { createModelPipeline } from '../../../gateway/pipeline/model-call.ts';
+import { modelRecordStage } from '../../../gateway/pipeline/model-record.ts';
 import { createActivity, createDirectory, createPipeline, OTHER, OWNER, textResult } from './fixtures.ts';
 
 let wire: OpenAiWire;
@@ -59,7 +61,7 @@ beforeEach(async () => {
     }),
     directory: createDirectory([{ group: 'g', name: 's', tools: ['one', 'two'] }]),
     pipeline,
-    activity,
+    modelPipeline: createModelPipeline([modelRecordStage(activity, Date.now)]),
     log: { error: (fault: unknown) => faults.push(fault) },
     now: Date.now,
     limits: { ...RUNS_LIMITS, concurrent: 2, kept: 2 },

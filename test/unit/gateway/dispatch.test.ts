@@ -58,6 +58,7 @@ function world(scope: Scope, outcome: Outcome | ((call: Call) => Promise<Outcome
     const request = { id: 'id-1', method, params };
     const { text } = await dispatch({
       session,
+      words: {},
       request,
       traceId: '0'.repeat(32),
       requestBytes: 1,

@@ -4,7 +4,7 @@ import { newToken } from '../../../gateway/contract/token.ts';
 import { createIdentity, type Identity } from '../../../gateway/identity/identity.ts';
 import type { Principal } from '../../../gateway/identity/principal.ts';
 import { createArgumentValidator } from '../../../gateway/pipeline/arguments.ts';
-import type { Call, Outcome, Stage } from '../../../gateway/pipeline/call.ts';
+import { newFacts, type Call, type Outcome, type Stage } from '../../../gateway/pipeline/call.ts';
 import { createPipeline } from '../../../gateway/pipeline/pipeline.ts';
 import {
   authenticateStage,
@@ -84,7 +84,7 @@ function callOf(wish: Wish, owner: Principal): Call {
     target: { serverId: wish.serverId ?? 'g:s', kind: wish.kind ?? 'tool', name: wish.name ?? 'add' },
     params: { name: wish.name ?? 'add', arguments: wish.args ?? { a: 1 } },
     signal: wish.signal ?? new AbortController().signal,
-    facts: { upstreamMs: 0, requestBytes: 10, responseBytes: null },
+    facts: newFacts(10),
   };
 }
 

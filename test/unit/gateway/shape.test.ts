@@ -4,7 +4,7 @@ import { createDecide } from '../../../gateway/access/decide.ts';
 import { parseConfig } from '../../../gateway/config/load.ts';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
 import { createArgumentValidator } from '../../../gateway/pipeline/arguments.ts';
-import type { Call, Outcome } from '../../../gateway/pipeline/call.ts';
+import { newFacts, type Call, type Outcome } from '../../../gateway/pipeline/call.ts';
 import { createPipeline } from '../../../gateway/pipeline/pipeline.ts';
 import { decideStage, upstreamStage, validateStage } from '../../../gateway/pipeline/stages.ts';
 import { registryView } from '../../../gateway/registry/view.ts';
@@ -53,7 +53,7 @@ function world(rules: readonly object[], offer: Offer, more: object = {}) {
       target: { serverId: 'g:s', kind: 'tool', name },
       params: { name, arguments: args },
       signal: new AbortController().signal,
-      facts: { upstreamMs: 0, requestBytes: null, responseBytes: null },
+      facts: newFacts(null),
     } satisfies Call);
   return {
     reached,

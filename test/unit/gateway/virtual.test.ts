@@ -6,7 +6,7 @@ import type { CallRecord } from '../../../gateway/contract/activity.ts';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
 import type { Principal } from '../../../gateway/identity/principal.ts';
 import { createArgumentValidator } from '../../../gateway/pipeline/arguments.ts';
-import type { Outcome } from '../../../gateway/pipeline/call.ts';
+import { newFacts, type Outcome } from '../../../gateway/pipeline/call.ts';
 import { createPipeline } from '../../../gateway/pipeline/pipeline.ts';
 import { decideStage, recordStage, upstreamStage, validateStage } from '../../../gateway/pipeline/stages.ts';
 import { registryView } from '../../../gateway/registry/view.ts';
@@ -77,7 +77,7 @@ function world(
       target: { serverId: 'team:v', kind: 'tool', name },
       params: { name, arguments: args },
       signal: new AbortController().signal,
-      facts: { upstreamMs: 0, requestBytes: null, responseBytes: null },
+      facts: newFacts(null),
     });
   const listed = (principal: Principal = principalOf(['team'])): string[] =>
     catalog.tools(principal, catalog.entry('team:v')!).map(({ name }) => name);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../gateway/contract/json.ts';
 import { asksForInput, continueInRounds } from '../../../gateway/mcp/rounds.ts';
-import type { Call, Outcome } from '../../../gateway/pipeline/call.ts';
+import { newFacts, type Call, type Outcome } from '../../../gateway/pipeline/call.ts';
 
 const QUESTION = { method: 'elicitation/create', params: { message: 'Who?' } };
 const asks = (more: JsonObject): Outcome => ({ ok: true, result: { resultType: 'input_required', ...more } });
@@ -14,7 +14,7 @@ const call = (signal = new AbortController().signal): Call => ({
   target: { serverId: 'g:s', kind: 'tool', name: 'deploy' },
   params: { name: 'deploy', arguments: { to: 'prod' } },
   signal,
-  facts: { upstreamMs: 0, requestBytes: 1, responseBytes: null },
+  facts: newFacts(1),
 });
 
 /** What the retries were sent with, while the server answers with these outcomes, one after the other. */

@@ -1,0 +1,66 @@
+import type { When } from '../config/policies/when.ts';
+import type { ApprovalTerms } from '../config/policies/approvals.ts';
+import type { Config, GroupConfig } from '../config/schema.ts';
+import { createConditions, type Condition } from './condition.ts';
+import { createDecide } from './decide.ts';
+import { compileTools, compileWhen, type Applies } from './when.ts';
+
+/** A policy, and which calls it is about. */
+export interface Compiled<Policy> {
+  readonly policy: Policy;
+  readonly applies: Applies;
+  /** Its place in the configuration: `policies.rateLimits[0]`. */
+  readonly path: string;
+}
+
+/** The configuration's policies, in its order. */
+export interface Policies {
+  /** Of groups, and those that are about any call. */
+  readonly approvals: readonly Compiled<ApprovalTerms>[];
+}
+
+/** Throws where a condition cannot be used, with its place. */
+export function compilePolicies(config: Config): Policies {
+  const conditionOf = createConditions();
+  const { policies } = config;
+  return {
+    approvals: [
+      ...config.groups.flatMap((group, index) => compileGroupApprovals(group, index, conditionOf)),
+      ...compileSection(policies.approvals, 'policies.approvals', conditionOf),
+    ],
+  };
+}
+
+function compileGroupApprovals(
+  { name, approvals }: GroupConfig,
+  groupIndex: number,
+  conditionOf: (source: string) => Condition,
+): Compiled<ApprovalTerms>[] {
+  return approvals.map((policy, index) => {
+    const path = `groups[${groupIndex}].approvals[${index}]`;
+    const meant = compileTools(policy.tools);
+    const when = policy.when === undefined ? {} : { condition: policy.when };
+    const holds = compileWhen(when, path, conditionOf);
+    const applies: Applies = (facts) =>
+      facts.targets.some((target) => target.group === name && meant(target)) && holds(facts);
+    return { policy, applies, path };
+  });
+}
+
+/** Throws where the configuration is right by its schema and its policy cannot be used all the same. */
+export function checkPolicy(config: Config): void {
+  createDecide(config);
+  compilePolicies(config);
+}
+
+/** Compiles the policies of one section, `path` (`policies.rateLimits`). */
+export function compileSection<Policy extends { readonly when?: When | undefined }>(
+  policies: readonly Policy[],
+  path: string,
+  conditionOf: (source: string) => Condition,
+): Compiled<Policy>[] {
+  return policies.map((policy, index) => {
+    const place = `${path}[${index}]`;
+    return { policy, applies: compileWhen(policy.when ?? {}, place, conditionOf), path: place };
+  });
+}

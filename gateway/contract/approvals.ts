@@ -1,0 +1,113 @@
+import * as z from 'zod';
+
+/**
+ * `pending` until somebody decides or it expires; `approved` until the call is made, which spends it; `cancelled` when
+ * the caller gave up before anybody decided.
+ */
+export const approvalStatusSchema = z.enum([
+  'pending',
+  'approved',
+  'denied',
+  'spent',
+  'expired',
+  'cancelled',
+]);
+export type ApprovalStatus = z.infer<typeof approvalStatusSchema>;
+
+/** For how much an approval stands: this call, or calls of this caller and this tool for a while. */
+export const approvalScopeSchema = z.union([
+  z.literal('once'),
+  /** Until the agent's run or the MCP session is over. */
+  z.literal('session'),
+  z.strictObject({ minutes: z.number().int().min(1).max(480) }),
+]);
+export type ApprovalScope = z.infer<typeof approvalScopeSchema>;
+
+const decisionSchema = z.object({
+  verdict: z.enum(['approved', 'denied']),
+  /** The subject that decided. */
+  by: z.string(),
+  /** Milliseconds since the epoch. */
+  at: z.number(),
+  via: z.enum(['api', 'webhook', 'elicitation', 'grant']),
+  /** Of a denial: what the caller and its model are told. */
+  reason: z.string().optional(),
+  scope: approvalScopeSchema.optional(),
+});
+export type ApprovalDecision = z.infer<typeof decisionSchema>;
+
+/** A call that waits, or waited, for somebody's word. */
+export const approvalViewSchema = z.object({
+  id: z.string(),
+  status: approvalStatusSchema,
+  /** Who wants to call. */
+  subject: z.string(),
+  source: z.enum(['mcp', 'agent', 'api']),
+  /** `provider/model` that asked for the call. */
+  model: z.string().nullable(),
+  runId: z.string().nullable(),
+  traceId: z.string(),
+  /** `tenant:group:server`, and the tool's name as it is shown there. */
+  server: z.string(),
+  tool: z.string(),
+  description: z.string().nullable(),
+  /** As the server would get them; what is known to be secret is masked. */
+  arguments: z.record(z.string(), z.unknown()),
+  /** Arguments that hold a diff, as unified diff text. */
+  diffs: z.array(z.object({ argument: z.string(), text: z.string() })),
+  /** Why it was asked, in words, and by which rule. */
+  reason: z.string(),
+  rule: z.string(),
+  /** Who may decide; administrators and the group's managers where nobody is named. */
+  approvers: z.array(z.string()),
+  fourEyes: z.boolean(),
+  /** Milliseconds since the epoch. */
+  createdAt: z.number(),
+  expiresAt: z.number(),
+  decision: decisionSchema.nullable(),
+  /** Where a person decides in a browser. */
+  url: z.string(),
+  /** Whether whoever asks may decide it now, and if not, why. */
+  mayDecide: z.boolean(),
+  whyNot: z.string().nullable(),
+});
+export type ApprovalView = z.infer<typeof approvalViewSchema>;
+
+/** `GET /api/v1/approvals?status=pending|all`: the newest first; one's own and those one may decide. */
+export const approvalListSchema = z.object({ approvals: z.array(approvalViewSchema) });
+export type ApprovalList = z.infer<typeof approvalListSchema>;
+
+/** `POST /api/v1/approvals/{id}/approve`. Answers the view. */
+export const approveRequestSchema = z.strictObject({ scope: approvalScopeSchema.default('once') });
+export type ApproveRequest = z.input<typeof approveRequestSchema>;
+
+/** `POST /api/v1/approvals/{id}/deny`. Answers the view. */
+export const denyRequestSchema = z.strictObject({ reason: z.string().trim().min(1).max(1000).optional() });
+export type DenyRequest = z.input<typeof denyRequestSchema>;
+
+/** A standing approval: calls of one caller and one tool go through while it lasts. */
+export const approvalGrantSchema = z.object({
+  id: z.string(),
+  subject: z.string(),
+  server: z.string(),
+  tool: z.string(),
+  /** The run or session it is bound to. */
+  session: z.string().nullable(),
+  by: z.string(),
+  createdAt: z.number(),
+  /** Milliseconds since the epoch. */
+  expiresAt: z.number(),
+  uses: z.number().int(),
+});
+export type ApprovalGrant = z.infer<typeof approvalGrantSchema>;
+
+/** `GET /api/v1/approval-grants`; `DELETE /api/v1/approval-grants/{id}` takes one back. */
+export const approvalGrantListSchema = z.object({ grants: z.array(approvalGrantSchema) });
+export type ApprovalGrantList = z.infer<typeof approvalGrantListSchema>;
+
+/**
+ * `GET /api/v1/approvals/events`: server-sent events. `approvals` says how many wait that the listener may decide, at
+ * once and whenever something changes.
+ */
+export const approvalsChangedSchema = z.object({ waiting: z.number().int() });
+export type ApprovalsChanged = z.infer<typeof approvalsChangedSchema>;

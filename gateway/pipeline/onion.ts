@@ -1,0 +1,56 @@
+import type { Decide } from '../access/decide.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Catalog } from '../registry/catalog.ts';
+import type { ActivityStore } from '../storage/contracts.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+import { createArgumentValidator } from './arguments.ts';
+import type { Pipeline } from './call.ts';
+import { consentStage } from './consent.ts';
+import { createModelPipeline, type ModelPipeline } from './model-call.ts';
+import { modelRecordStage } from './model-record.ts';
+import { createPipeline } from './pipeline.ts';
+import type { Ruling } from './ruling.ts';
+import {
+  authenticateStage,
+  decideStage,
+  recordStage,
+  timeoutStage,
+  upstreamStage,
+  validateStage,
+} from './stages.ts';
+
+export interface OnionDeps {
+  readonly activity: ActivityStore;
+  readonly catalog: Catalog;
+  readonly identity: Identity;
+  readonly decide: Decide;
+  readonly ruling: () => Ruling;
+  readonly upstreams: Upstreams;
+  readonly requestConsent: Parameters<typeof consentStage>[0];
+  readonly now: () => number;
+  readonly onBroken: (error: unknown) => void;
+}
+
+/** The order in which calls of MCP servers pass the stages, the first outermost. */
+export function createOnion(deps: OnionDeps): Pipeline {
+  const { activity, catalog, identity, decide, upstreams, now } = deps;
+  const decideOn = decideStage(decide, catalog, now);
+  const validate = validateStage(createArgumentValidator(), catalog);
+  return createPipeline(
+    [
+      recordStage(activity, catalog, now),
+      authenticateStage(identity),
+      consentStage(deps.requestConsent, catalog),
+      decideOn,
+      validate,
+      timeoutStage(catalog),
+      upstreamStage(upstreams, catalog, [decideOn, validate]),
+    ],
+    deps.onBroken,
+  );
+}
+
+/** The same for calls of models. */
+export function createModelOnion({ activity, now }: Pick<OnionDeps, 'activity' | 'now'>): ModelPipeline {
+  return createModelPipeline([modelRecordStage(activity, now)]);
+}

@@ -1,0 +1,81 @@
+import { createPeople } from '../access/people.ts';
+import type { MatchableTool } from '../access/match.ts';
+import { compilePolicies, type Policies } from '../access/policies.ts';
+import type { PolicyFacts, PolicyTarget } from '../access/when.ts';
+import type { Config } from '../config/schema.ts';
+import { isJsonObject } from '../contract/json.ts';
+import type { Catalog } from '../registry/catalog.ts';
+import type { Call } from './call.ts';
+import type { ModelCall } from './model-call.ts';
+import { toolOf, wayOf } from './way.ts';
+
+/** What policies look at of calls, under one configuration. */
+export interface FactsOf {
+  /** Of a call as it stands, worked out once; undefined while nobody is known to make it. */
+  readonly call: (call: Call) => PolicyFacts | undefined;
+  readonly model: (call: ModelCall) => PolicyFacts;
+}
+
+/** What is in force: replaced whole when the configuration changes. */
+export interface Ruling {
+  readonly policies: Policies;
+  readonly facts: FactsOf;
+}
+
+export function createRuling(config: Config, catalog: Catalog, now: () => number): Ruling {
+  return { policies: compilePolicies(config), facts: createFactsOf(config, catalog, now) };
+}
+
+const NONE = {};
+
+function createFactsOf(config: Config, catalog: Catalog, now: () => number): FactsOf {
+  const personOf = createPeople(config.subjects);
+  const servers = serversOf(config);
+  const known = new WeakMap<Call, PolicyFacts>();
+  const targetOf = (serverId: string, tool: MatchableTool | undefined): PolicyTarget => {
+    const facts = servers.get(serverId) ?? NONE;
+    return { serverId, group: serverId.slice(0, serverId.indexOf(':')), tool, facts };
+  };
+  return {
+    call: (call) => {
+      if (call.principal === undefined) return undefined;
+      let facts = known.get(call);
+      if (facts !== undefined) return facts;
+      const tool = toolOf(call, catalog);
+      const own = targetOf(call.target.serverId, tool);
+      const behind = tool?.member && targetOf(tool.member.serverId, tool.member.tool);
+      const args = wayOf(call, catalog)?.params['arguments'] ?? call.params['arguments'];
+      facts = {
+        person: personOf(call.principal),
+        tokenId: call.principal.tokenId,
+        targets: behind === undefined ? [own] : [own, behind],
+        model: call.model ?? '',
+        metadata: call.metadata ?? NONE,
+        args: isJsonObject(args) ? args : NONE,
+        at: now(),
+      };
+      known.set(call, facts);
+      return facts;
+    },
+    model: ({ principal, model, metadata }) => ({
+      person: personOf(principal),
+      tokenId: principal.tokenId,
+      targets: [],
+      model: model.id,
+      metadata: metadata ?? NONE,
+      args: NONE,
+      at: now(),
+    }),
+  };
+}
+
+function serversOf({ groups }: Config): Map<string, PolicyTarget['facts']> {
+  return new Map(
+    groups.flatMap((group) =>
+      group.servers.map(({ name, tags }) => {
+        const id = `${group.name}:${name}`;
+        return [id, { id, group: group.name, name, tags, environment: group.environment ?? '' }] as const;
+      }),
+    ),
+  );
+}
