@@ -19,6 +19,9 @@ import { createRedactor } from './credentials/redactor.ts';
 import type { SecretVault } from './credentials/vault.ts';
 import { consentPath, createOauthRoutes, describeClient } from './http/oauth.ts';
 import { createRegistryApi } from './http/registry-api.ts';
+import { createApprovalDesk } from './approvals/desk.ts';
+import { createArgumentMask } from './approvals/mask.ts';
+import { approvalUrl } from './contract/approvals.ts';
 import { createCertificate } from './http/certificate.ts';
 import { guardsOf } from './http/guards.ts';
 import { createOwnAddress } from './http/own-address.ts';
@@ -39,6 +42,7 @@ import { createSearch } from './registry/search.ts';
 import { createTrials } from './registry/trial.ts';
 import type {
   ActivityStore,
+  ApprovalStore,
   CatalogStore,
   ConfigSource,
   ConfigStore,
@@ -61,6 +65,7 @@ export interface GatewayDeps {
   readonly configStore: ConfigStore;
   readonly activity: ActivityStore;
   readonly catalogStore: CatalogStore;
+  readonly approvalStore: ApprovalStore;
   /** The key of the token hashes. */
   readonly tokenKey: Buffer;
   /** A token that makes its bearer the owner while this gateway lives. */
@@ -146,7 +151,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     log,
   });
   const catalog = createCatalog({ config: () => config, upstreams, pins, decide, resolve });
-  let ruling = createRuling(config, catalog, now);
+  let ruling = createRuling(config, catalog, decide, now);
   const port = (): number => http.port();
   const address = createOwnAddress(config.listen, port);
   const entrance = createEntrance({
@@ -163,9 +168,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
     decide,
     addressOf: (id) => address.base() + consentPath(id),
   });
+  const approvals = createApprovalDesk({
+    store: deps.approvalStore,
+    mayApprove: (principal, question) => ruling.mayApprove(principal, question),
+    now,
+    onError: (error) => log.error({ err: error }, 'approvals could not be looked through'),
+  });
+  const approvalAddress = (id: string): string => approvalUrl(address.base(), id);
   const pipeline = createOnion({
     ...{ activity, catalog, identity, decide, upstreams, now },
     ruling: () => ruling,
+    approvals: { desk: approvals, addressOf: approvalAddress, mask: createArgumentMask(redactor) },
     requestConsent: consentDesk.request,
     onBroken: (error) => log.error({ err: error }, 'a pipeline stage broke'),
   });
@@ -205,7 +218,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const apply = (next: Config): void => {
     const nextJudge = createDecide(next);
     const nextModels = modelsOf(next.models);
-    const nextRuling = createRuling(next, catalog, now);
+    const nextRuling = createRuling(next, catalog, decide, now);
     const gone = registrationsGone(config, next);
     config = next;
     judge = nextJudge;
@@ -247,6 +260,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     personal,
     oauth,
     consentDesk,
+    approvals,
+    approvalAddress,
+    identity,
     references: deps.references,
     contextCost: createContextCost(mcp.views, loadTokenizer),
     pipeline,
@@ -297,6 +313,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const purge = (): void => {
     activity
       .purge(now() - config.telemetry.retention)
+      .then(() => deps.approvalStore.purge(now() - config.telemetry.retention))
       .catch((error: unknown) => log.error({ err: error }, 'the activity record could not be purged'));
   };
   const purging = setInterval(purge, PURGE_EVERY_MS).unref();
@@ -322,6 +339,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       mcp.close();
       agent.close();
       oauth.close();
+      approvals.close();
       http.close();
       await upstreams.close();
       entrance.close();

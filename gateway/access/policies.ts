@@ -13,10 +13,16 @@ export interface Compiled<Policy> {
   readonly path: string;
 }
 
+/** Calls that somebody has to approve first. */
+export interface ApprovalPolicy extends Compiled<ApprovalTerms> {
+  /** Of the policies of one source the first that is about a call counts; each source has its own word. */
+  readonly source: string;
+}
+
 /** The configuration's policies, in its order. */
 export interface Policies {
   /** Of groups, and those that are about any call. */
-  readonly approvals: readonly Compiled<ApprovalTerms>[];
+  readonly approvals: readonly ApprovalPolicy[];
 }
 
 /** Throws where a condition cannot be used, with its place. */
@@ -26,7 +32,10 @@ export function compilePolicies(config: Config): Policies {
   return {
     approvals: [
       ...config.groups.flatMap((group, index) => compileGroupApprovals(group, index, conditionOf)),
-      ...compileSection(policies.approvals, 'policies.approvals', conditionOf),
+      ...compileSection(policies.approvals, 'policies.approvals', conditionOf).map((one) => ({
+        ...one,
+        source: 'policies',
+      })),
     ],
   };
 }
@@ -35,7 +44,7 @@ function compileGroupApprovals(
   { name, approvals }: GroupConfig,
   groupIndex: number,
   conditionOf: (source: string) => Condition,
-): Compiled<ApprovalTerms>[] {
+): ApprovalPolicy[] {
   return approvals.map((policy, index) => {
     const path = `groups[${groupIndex}].approvals[${index}]`;
     const meant = compileTools(policy.tools);
@@ -43,7 +52,7 @@ function compileGroupApprovals(
     const holds = compileWhen(when, path, conditionOf);
     const applies: Applies = (facts) =>
       facts.targets.some((target) => target.group === name && meant(target)) && holds(facts);
-    return { policy, applies, path };
+    return { policy, applies, path, source: name };
   });
 }
 

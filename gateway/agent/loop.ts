@@ -39,6 +39,7 @@ export async function runLoop(
     readonly offer: Offer;
     readonly pipeline: Pipeline;
     readonly onConsent?: CallContext['onConsent'];
+    readonly onApproval?: CallContext['onApproval'];
     /** Whether the model may still be asked. */
     readonly permitted: () => boolean;
   },

@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { AgentCompletion, AgentRequest, RunStatus, RunView } from '../contract/agent.ts';
+import type {
+  AgentCompletion,
+  AgentRequest,
+  GuardrailTriggered,
+  RunStatus,
+  RunView,
+} from '../contract/agent.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ResolvedModel } from '../models/models.ts';
 import type { Note, Pipeline } from '../pipeline/call.ts';
@@ -115,7 +121,8 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
       permitted: deps.permitted,
       modelPipeline: deps.modelPipeline,
       metadata: order.metadata,
-      onNote: (note: Note) => transcript.event({ type: 'guardrail.triggered', ...note }),
+      onNote: (note: Note | GuardrailTriggered) => transcript.event({ ...note, type: 'guardrail.triggered' }),
+      onApproval: request.stream ? transcript.event : undefined,
       transcript,
       signal: controller.signal,
       callIds: new Set<string>(),

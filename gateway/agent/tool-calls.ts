@@ -1,10 +1,17 @@
-import type { AuthRequired, AuthResolved, ToolResultFacts } from '../contract/agent.ts';
+import type {
+  ApprovalRequired,
+  ApprovalResolved,
+  AuthRequired,
+  AuthResolved,
+  GuardrailTriggered,
+  ToolResultFacts,
+} from '../contract/agent.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
 import { nearest } from '../config/nearest.ts';
 import type { ResolvedModel } from '../models/models.ts';
 import { failedToolText } from '../models/tool-failure.ts';
-import { newFacts, type Call, type Outcome, type Pipeline } from '../pipeline/call.ts';
+import { newFacts, type ApprovalTalk, type Call, type Outcome, type Pipeline } from '../pipeline/call.ts';
 import type { Offer, Offered } from './offer.ts';
 import { resultText } from './tool-text.ts';
 import type { WantedCall } from './turn.ts';
@@ -26,9 +33,11 @@ export interface CallContext {
   readonly signal: AbortSignal;
   readonly metadata?: Call['metadata'];
   /** Tells whoever reads the run of what policies note on the way. */
-  readonly onNote?: Call['onNote'];
+  readonly onNote?: ((event: GuardrailTriggered) => void) | undefined;
   /** Tells whoever reads the run that a call waits for a sign-in; without it such a call fails. */
   readonly onConsent?: ((event: AuthRequired | AuthResolved) => void) | undefined;
+  /** The same for a call that waits for approval: without it such a call waits for a moment, then fails. */
+  readonly onApproval?: ((event: ApprovalRequired | ApprovalResolved) => void) | undefined;
 }
 
 /** Calls of one turn beyond this many are refused, so that one answer cannot flood the servers. */
@@ -61,13 +70,14 @@ async function runCall(context: CallContext, call: WantedCall): Promise<CallResu
   const parsed = parseArguments(call.arguments);
   if (typeof parsed === 'string') return failure(offered, call, parsed);
   const started = performance.now();
-  const outcome = await context.pipeline.run(toCall(context, offered, parsed));
+  const outcome = await context.pipeline.run(toCall(context, offered, call.id, parsed));
   return toResult(offered, outcome, performance.now() - started);
 }
 
 function toCall(
-  { runId, traceId, principal, model, metadata, signal, onConsent, onNote }: CallContext,
+  { runId, traceId, principal, model, metadata, signal, onConsent, onApproval, onNote }: CallContext,
   { entry, tool }: Offered,
+  toolCallId: string,
   args: JsonObject,
 ): Call {
   return {
@@ -80,9 +90,37 @@ function toCall(
     params: { name: tool, arguments: args },
     metadata,
     signal,
-    onNote,
+    ...(onNote !== undefined && {
+      onNote: (note) => onNote({ type: 'guardrail.triggered', ...note, server: entry.fqn, tool }),
+    }),
+    ...(onApproval !== undefined && { approvalTalk: tellApproval(onApproval, toolCallId, entry.fqn, tool) }),
     ...(onConsent !== undefined && { onConsent: waitForConsent(onConsent, tool, signal) }),
     facts: newFacts(null),
+  };
+}
+
+/** The run waits for as long as it takes, and its readers are told. */
+function tellApproval(
+  tell: NonNullable<CallContext['onApproval']>,
+  toolCallId: string,
+  server: string,
+  tool: string,
+): ApprovalTalk {
+  return {
+    patient: true,
+    required: ({ id, url, message, approvers, expiresAt }) =>
+      tell({
+        type: 'tool.approval_required',
+        ...{ id, toolCallId, server, tool, url, message, expiresAt },
+        approvers: [...approvers],
+      }),
+    resolved: (id, { verdict, by, reason }) =>
+      tell({
+        type: 'tool.approval_resolved',
+        ...{ id, toolCallId, server, tool, verdict },
+        ...(by !== undefined && { by }),
+        ...(reason !== undefined && { reason }),
+      }),
   };
 }
 

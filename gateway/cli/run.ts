@@ -86,6 +86,7 @@ export async function runGateway(
     folder: loaded.folder,
     configStore: stores.configStore,
     activity: stores.activity,
+    approvalStore: stores.approvalStore,
     catalogStore,
     tokenKey: stores.tokenKey,
     ownerToken: options.ownerToken,

@@ -11,10 +11,11 @@ import { readMasterKey } from '../storage/master-key.ts';
 import type { SecretVault } from '../credentials/vault.ts';
 import { openFileVault, type FileVault } from '../storage/file-secret-vault.ts';
 import { readTokenKey } from '../storage/token-key.ts';
-import type { ActivityStore, ConfigStore } from '../storage/contracts.ts';
+import type { ActivityStore, ApprovalStore, ConfigStore } from '../storage/contracts.ts';
 import { openConfigStore } from '../storage/lowdb-config-store.ts';
 import { dataFiles } from '../storage/paths.ts';
 import { openActivityStore } from '../storage/sqlite-activity-store.ts';
+import { openApprovalStore } from '../storage/sqlite-approval-store.ts';
 import { CliError } from './cli-error.ts';
 
 /** Where the program is installed and what it is. */
@@ -80,6 +81,7 @@ export function referenceSource(
 export interface Stores {
   readonly configStore: ConfigStore;
   readonly activity: ActivityStore;
+  readonly approvalStore: ApprovalStore;
   readonly tokenKey: Buffer;
   close(): Promise<void>;
 }
@@ -96,11 +98,14 @@ export async function openStores(
     const tokenKey = await readTokenKey(dataDir);
     const configStore = await openConfigStore(files.config);
     const activity = await openActivityStore(files.activity, onActivityError);
+    const approvalStore = await openApprovalStore(files.approvals);
     return {
       configStore,
       activity,
+      approvalStore,
       tokenKey,
       close: async () => {
+        await approvalStore.close();
         await activity.close();
         await configStore.close();
       },

@@ -142,6 +142,19 @@ const authResolvedSchema = z.object({
 });
 export type AuthResolved = z.infer<typeof authResolvedSchema>;
 
+/** A policy noted something. */
+const guardrailTriggeredSchema = z.object({
+  type: z.literal('guardrail.triggered'),
+  rule: z.string(),
+  /** `audited`: it would have refused; `changed`: it changed what passes; `failed`: it broke and was passed over. */
+  effect: z.enum(['audited', 'changed', 'failed']),
+  message: z.string(),
+  /** Of a tool's call. */
+  server: z.string().optional(),
+  tool: z.string().optional(),
+});
+export type GuardrailTriggered = z.infer<typeof guardrailTriggeredSchema>;
+
 /** A call waits for somebody to approve it. */
 const approvalRequiredSchema = z.object({
   type: z.literal('tool.approval_required'),
@@ -195,16 +208,7 @@ export const agentEventSchema = z.discriminatedUnion('type', [
   authResolvedSchema,
   approvalRequiredSchema,
   approvalResolvedSchema,
-  z.object({
-    type: z.literal('guardrail.triggered'),
-    rule: z.string(),
-    /** `audited`: it would have refused; `changed`: it changed what passes; `failed`: it broke and was passed over. */
-    effect: z.enum(['audited', 'changed', 'failed']),
-    message: z.string(),
-    /** Of a tool's call. */
-    server: z.string().optional(),
-    tool: z.string().optional(),
-  }),
+  guardrailTriggeredSchema,
   z.object({
     type: z.literal('run.done'),
     runId: z.string(),

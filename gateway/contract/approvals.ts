@@ -14,6 +14,11 @@ export const approvalStatusSchema = z.enum([
 ]);
 export type ApprovalStatus = z.infer<typeof approvalStatusSchema>;
 
+/** Where a person decides an approval, in the web console. */
+export function approvalUrl(base: string, id: string): string {
+  return `${base}/#approval=${id}`;
+}
+
 /** For how much an approval stands: this call, or calls of this caller and this tool for a while. */
 export const approvalScopeSchema = z.union([
   z.literal('once'),

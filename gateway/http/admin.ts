@@ -5,6 +5,8 @@ import type { ReferenceSource } from '../config/references.ts';
 import type { Config } from '../config/schema.ts';
 import type { ActivityPage } from '../contract/activity.ts';
 import { callRequestSchema, type CallResponse } from '../contract/admin.ts';
+import type { ApprovalDesk } from '../approvals/desk.ts';
+import type { Identity } from '../identity/identity.ts';
 import type { ConsentDesk } from '../credentials/consent-desk.ts';
 import type { Oauth } from '../credentials/oauth/oauth.ts';
 import type { PersonalCredentials } from '../credentials/personal.ts';
@@ -27,6 +29,7 @@ import { newTraceId } from '../telemetry/trace.ts';
 import type { Dispatchers } from '../upstream/dispatcher.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { createExplainRoute } from './access.ts';
+import { createApprovalRoutes } from './approvals.ts';
 import { readJson } from './body.ts';
 import { MetadataError, readCallerWords } from './caller-words.ts';
 import { createConfigRoutes } from './config-admin.ts';
@@ -59,6 +62,9 @@ export interface AdminDeps {
   readonly personal: PersonalCredentials;
   readonly oauth: Oauth;
   readonly consentDesk: ConsentDesk;
+  readonly approvals: ApprovalDesk;
+  readonly approvalAddress: (id: string) => string;
+  readonly identity: Identity;
   readonly references: ReferenceSource;
   readonly now: () => number;
   readonly activity: ActivityStore;
@@ -160,6 +166,14 @@ export function createAdminApp(deps: AdminDeps): Express {
   app.delete('/api/v1/credentials/:group/:server', anyone(credentials.remove));
   app.post('/api/v1/credentials/:group/:server/authorize', anyone(credentials.authorize));
   app.post('/api/v1/credentials/:group/:server/renew', anyone(credentials.renew));
+  const approvals = createApprovalRoutes(deps);
+  app.get('/api/v1/approvals', anyone(approvals.list));
+  app.get('/api/v1/approvals/events', anyone(approvals.events));
+  app.get('/api/v1/approvals/:id', anyone(approvals.get));
+  app.post('/api/v1/approvals/:id/approve', anyone(approvals.approve));
+  app.post('/api/v1/approvals/:id/deny', anyone(approvals.deny));
+  app.get('/api/v1/approval-grants', anyone(approvals.grants));
+  app.delete('/api/v1/approval-grants/:id', anyone(approvals.revoke));
   app.get('/api/v1/tokens', anyone(tokens.list));
   app.post('/api/v1/tokens', anyone(tokens.create));
   app.delete('/api/v1/tokens', anyone(tokens.revokeAll));
@@ -249,9 +263,9 @@ async function call(deps: AdminDeps, req: Request, res: Response, principal: Pri
   const outcome = await deps.pipeline.run(request);
   const { traceId } = request;
   if (!outcome.ok) {
-    const { reason, message, rule, consent, retryAfterMs } = outcome.refusal;
+    const { reason, message, rule, consent, approval, retryAfterMs } = outcome.refusal;
     if (retryAfterMs !== undefined) res.setHeader('retry-after', Math.ceil(retryAfterMs / 1000));
-    const url = consent?.url;
+    const url = consent?.url ?? approval?.url;
     sendProblem(res, STATUS[reason], message, {
       traceId,
       ...(rule !== undefined && { rule }),

@@ -67,6 +67,50 @@ export interface ConsentRequest {
   given(signal: AbortSignal): Promise<boolean>;
 }
 
+/** A call that waits for approval, as its caller is told. */
+export interface ApprovalRequest {
+  readonly id: string;
+  /** `tenant:group:server`. */
+  readonly server: string;
+  readonly tool: string;
+  /** Where a person decides. */
+  readonly url: string;
+  /** What is waited for, in words for a person. */
+  readonly message: string;
+  readonly approvers: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+  /** The caller may decide it. */
+  readonly own: boolean;
+}
+
+/** The word of a caller who was asked. */
+export interface ApprovalAnswer {
+  readonly approve: boolean;
+  readonly reason?: string | undefined;
+}
+
+/** How a caller takes part in an approval. Without it the call waits for a while, and is then refused. */
+export interface ApprovalTalk {
+  /** Waits for as long as the request can be decided. */
+  readonly patient: boolean;
+  readonly required?: ((request: ApprovalRequest) => void) | undefined;
+  readonly resolved?: ((id: string, verdict: ApprovalVerdict) => void) | undefined;
+  /**
+   * Asks the caller's own word, where they may give it. Undefined when there is none to be had; `later` when they
+   * answer with another try.
+   */
+  readonly ask?:
+    | ((request: ApprovalRequest, signal: AbortSignal) => Promise<ApprovalAnswer | undefined> | 'later')
+    | undefined;
+}
+
+export interface ApprovalVerdict {
+  readonly verdict: 'approved' | 'denied' | 'expired' | 'cancelled';
+  readonly by?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
 /** One call of an MCP server, on its way through the pipeline. */
 export interface Call {
   /** W3C trace id, 32 lower-case hex digits. */
@@ -95,6 +139,7 @@ export interface Call {
    * the call is refused and says where.
    */
   readonly onConsent?: (consent: ConsentRequest, why: string) => Promise<boolean>;
+  readonly approvalTalk?: ApprovalTalk | undefined;
   /** What the caller says of the call (`x-toolgate-metadata`). */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Told of what policies note on the way, as it happens. */
@@ -198,6 +243,8 @@ export interface Refusal {
   readonly lacksConsent?: string;
   /** Where the caller can do that. */
   readonly consent?: ConsentRequest;
+  /** With `approval-required`: the request. */
+  readonly approval?: ApprovalRequest;
   /** The upstream's own JSON-RPC error, byte for byte. */
   readonly upstreamError?: { readonly code: number; readonly message: string; readonly data?: unknown };
 }

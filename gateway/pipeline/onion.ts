@@ -3,6 +3,7 @@ import type { Identity } from '../identity/identity.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { ActivityStore } from '../storage/contracts.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
+import { approvalStage, type ApprovalStageDeps } from './approval.ts';
 import { createArgumentValidator } from './arguments.ts';
 import type { Pipeline } from './call.ts';
 import { consentStage } from './consent.ts';
@@ -26,6 +27,7 @@ export interface OnionDeps {
   readonly decide: Decide;
   readonly ruling: () => Ruling;
   readonly upstreams: Upstreams;
+  readonly approvals: Pick<ApprovalStageDeps, 'desk' | 'mask' | 'addressOf'>;
   readonly requestConsent: Parameters<typeof consentStage>[0];
   readonly now: () => number;
   readonly onBroken: (error: unknown) => void;
@@ -34,15 +36,22 @@ export interface OnionDeps {
 /** The order in which calls of MCP servers pass the stages, the first outermost. */
 export function createOnion(deps: OnionDeps): Pipeline {
   const { activity, catalog, identity, decide, upstreams, now } = deps;
+  const authenticate = authenticateStage(identity);
   const decideOn = decideStage(decide, catalog, now);
   const validate = validateStage(createArgumentValidator(), catalog);
   return createPipeline(
     [
       recordStage(activity, catalog, now),
-      authenticateStage(identity),
+      authenticate,
       consentStage(deps.requestConsent, catalog),
       decideOn,
       validate,
+      approvalStage({
+        ...deps,
+        ...deps.approvals,
+        judges: [authenticate, decideOn, validate],
+        onError: deps.onBroken,
+      }),
       timeoutStage(catalog),
       upstreamStage(upstreams, catalog, [decideOn, validate]),
     ],

@@ -1,3 +1,5 @@
+import { createMayApprove, type MayApprove } from '../access/approve.ts';
+import type { Decide } from '../access/decide.ts';
 import { createPeople } from '../access/people.ts';
 import type { MatchableTool } from '../access/match.ts';
 import { compilePolicies, type Policies } from '../access/policies.ts';
@@ -20,10 +22,15 @@ export interface FactsOf {
 export interface Ruling {
   readonly policies: Policies;
   readonly facts: FactsOf;
+  readonly mayApprove: MayApprove;
 }
 
-export function createRuling(config: Config, catalog: Catalog, now: () => number): Ruling {
-  return { policies: compilePolicies(config), facts: createFactsOf(config, catalog, now) };
+export function createRuling(config: Config, catalog: Catalog, decide: Decide, now: () => number): Ruling {
+  return {
+    mayApprove: createMayApprove(config, decide),
+    policies: compilePolicies(config),
+    facts: createFactsOf(config, catalog, now),
+  };
 }
 
 const NONE = {};

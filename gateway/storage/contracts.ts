@@ -1,4 +1,5 @@
 import type { CallRecord } from '../contract/activity.ts';
+import type { ApprovalDecision, ApprovalGrant, ApprovalStatus, ApprovalView } from '../contract/approvals.ts';
 import type { TokenScope } from '../identity/principal.ts';
 import type { KnownServer } from '../registry/entry.ts';
 import type { ServerPins } from '../registry/pin.ts';
@@ -70,6 +71,76 @@ export interface ActivityStore {
   /** Deletes what started before `time` (ms since the epoch); answers how many. */
   purge(time: number): Promise<number>;
   flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A call that waits, or waited, for somebody's word. */
+export interface ApprovalRecord {
+  readonly id: string;
+  readonly status: ApprovalStatus;
+  /** SHA-256, hex, of all that the approval is bound to: caller, server, tool, arguments, policy. */
+  readonly binding: string;
+  /** The same without the arguments: what a standing approval is bound to. */
+  readonly family: string;
+  readonly subject: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly content: ApprovalContent;
+  readonly decision: ApprovalDecision | null;
+}
+
+/** What of a request is kept to be shown and judged. */
+export interface ApprovalContent extends Omit<
+  ApprovalView,
+  'id' | 'status' | 'subject' | 'createdAt' | 'expiresAt' | 'decision' | 'url' | 'mayDecide' | 'whyNot'
+> {
+  /** `group:server`, and the group by which approvers are found. */
+  readonly serverId: string;
+  readonly group: string;
+  /** The run or MCP session that asks. */
+  readonly session: string | null;
+}
+
+/** A standing approval. */
+export interface GrantRecord extends ApprovalGrant {
+  readonly family: string;
+  readonly group: string;
+}
+
+/**
+ * Approvals: few, and precious. What has resolved survives a `kill -9`. Every change of a status is atomic, so that of
+ * racing calls one alone spends an approval, and of racing approvers one alone decides.
+ */
+export interface ApprovalStore {
+  add(record: ApprovalRecord): Promise<void>;
+  get(id: string): Promise<ApprovalRecord | undefined>;
+  /** The newest first; without `status`, all. */
+  list(query: { readonly status?: ApprovalStatus; readonly limit: number }): Promise<ApprovalRecord[]>;
+  /** The newest of a binding that has not expired at `now`. */
+  find(
+    binding: string,
+    statuses: readonly ApprovalStatus[],
+    now: number,
+  ): Promise<ApprovalRecord | undefined>;
+  /** Moves a pending one on that has not expired; false when it is not pending any more. */
+  settle(
+    id: string,
+    status: 'approved' | 'denied' | 'cancelled',
+    decision: ApprovalDecision | null,
+    now: number,
+  ): Promise<boolean>;
+  /** Spends an approved one of a binding; undefined when there is none. */
+  spend(binding: string, now: number): Promise<ApprovalRecord | undefined>;
+  /** Marks the pending ones whose time has come, and answers them. */
+  expire(now: number): Promise<ApprovalRecord[]>;
+  addGrant(grant: GrantRecord): Promise<void>;
+  /** Counts a use of a grant of that family and session that lasts; undefined when there is none. */
+  useGrant(family: string, session: string | null, now: number): Promise<GrantRecord | undefined>;
+  grants(now: number): Promise<GrantRecord[]>;
+  removeGrant(id: string): Promise<boolean>;
+  /** Deletes what was created before `time` and is over. */
+  purge(time: number): Promise<void>;
   close(): Promise<void>;
 }
 

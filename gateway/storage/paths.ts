@@ -4,6 +4,7 @@ import { join } from 'node:path';
 export function dataFiles(dataDir: string): {
   readonly config: string;
   readonly activity: string;
+  readonly approvals: string;
   readonly secrets: string;
   /** A folder. */
   readonly catalog: string;
@@ -11,6 +12,7 @@ export function dataFiles(dataDir: string): {
   return {
     config: join(dataDir, 'config.json'),
     activity: join(dataDir, 'activity.sqlite'),
+    approvals: join(dataDir, 'approvals.sqlite'),
     secrets: join(dataDir, 'secrets.enc'),
     catalog: join(dataDir, 'catalog'),
   };

@@ -11,8 +11,8 @@ const howSchema = z.strictObject({
   approvers: z.array(granteeSchema).default([]),
   /** Nobody approves their own call. */
   fourEyes: z.boolean().default(true),
-  /** For how long the call of an MCP client is held open for a decision. */
-  wait: timeoutSchema.default(60_000),
+  /** For how long the call of an MCP client is held open for a decision; clients themselves often wait 60 s at most. */
+  wait: timeoutSchema.default(50_000),
   /** For how long a request can be approved, and an approval be used. */
   expires: durationSchema
     .refine((duration) => duration > 0 && duration <= 30 * DAY, 'must be more than 0 and at most 30d')

@@ -1,0 +1,229 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MayApprove } from '../access/approve.ts';
+import type { ApprovalDecision, ApprovalScope } from '../contract/approvals.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { ApprovalContent, ApprovalRecord, ApprovalStore, GrantRecord } from '../storage/contracts.ts';
+import { ApprovalError } from './errors.ts';
+
+/** A call that needs somebody's word, with all that the word is bound to. */
+export interface Ask {
+  /** SHA-256, hex: of caller, server, tool, arguments and policy; and of the same without the arguments. */
+  readonly binding: string;
+  readonly family: string;
+  readonly subject: string;
+  readonly content: ApprovalContent;
+  /** For how long it can be decided, and the decision be used, in milliseconds. */
+  readonly expires: number;
+}
+
+/**
+ * Where calls that need approval are put down, decided and let through. An approval lets one call through, however
+ * many try; a standing one those of one caller and one tool while it lasts.
+ */
+export interface ApprovalDesk {
+  /** Lets a call through by a standing approval or by one that was given for it; undefined when there is none. */
+  pass(ask: Ask): Promise<{ readonly id: string } | undefined>;
+  /** Whether one would; nothing is spent. */
+  mayPass(ask: Ask): Promise<boolean>;
+  /** The denial of the same call that still holds, else the request that waits: a new one if need be. */
+  open(ask: Ask): Promise<ApprovalRecord>;
+  /** Resolves when a request is decided or expires; undefined when `signal` aborts first. */
+  settled(id: string, signal: AbortSignal): Promise<ApprovalRecord | undefined>;
+  get(id: string): Promise<ApprovalRecord | undefined>;
+  list(query: { readonly pending: boolean; readonly limit: number }): Promise<ApprovalRecord[]>;
+  /** Throws an `ApprovalError`: not there, not theirs to decide, or decided by now. */
+  decide(
+    principal: Principal,
+    id: string,
+    word: Pick<ApprovalDecision, 'verdict' | 'via' | 'reason'> & { readonly scope?: ApprovalScope },
+  ): Promise<ApprovalRecord>;
+  /** Undefined where the principal may approve it; else why not. */
+  refusal(principal: Principal, record: ApprovalRecord): string | undefined;
+  /** The same for taking a standing approval back. */
+  mayRevoke(principal: Principal, grant: GrantRecord): boolean;
+  /** Takes a request back that nobody waits for any more. */
+  cancel(id: string): Promise<void>;
+  grants(): Promise<GrantRecord[]>;
+  removeGrant(id: string): Promise<void>;
+  /** Called with what is new or has changed. Returns the way to stop it. */
+  onChange(listener: (record: ApprovalRecord | undefined) => void): () => void;
+  close(): void;
+}
+
+export interface DeskDeps {
+  readonly store: ApprovalStore;
+  readonly mayApprove: MayApprove;
+  readonly now: () => number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Requests of one caller, and of all, that may wait at once: more would bury the approvers. */
+const MAX_WAITING_EACH = 50;
+const MAX_WAITING = 1_000;
+/** Another gateway on the same store may have decided; and time passes. */
+const LOOK_EVERY_MS = 1_000;
+/** A standing approval for a run or session ends at the latest after this. */
+const LONGEST_SESSION_MS = 8 * 60 * 60_000;
+
+export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
+  const { store, now } = deps;
+  const listeners = new Set<(record: ApprovalRecord | undefined) => void>();
+  const tell = (record: ApprovalRecord | undefined): void => {
+    for (const listener of listeners) listener(record);
+  };
+  const expiring = setInterval(() => {
+    store.expire(now()).then((records) => records.forEach(tell), deps.onError);
+  }, LOOK_EVERY_MS).unref();
+  // Two equal calls at once must not make two requests of one.
+  let opening: Promise<unknown> = Promise.resolve();
+
+  const openNow = async (ask: Ask): Promise<ApprovalRecord> => {
+    const known = await store.find(ask.binding, ['pending', 'denied'], now());
+    if (known !== undefined) return known;
+    const waiting = await store.list({ status: 'pending', limit: MAX_WAITING });
+    const own = waiting.filter(({ subject }) => subject === ask.subject).length;
+    if (waiting.length >= MAX_WAITING || own >= MAX_WAITING_EACH)
+      throw new ApprovalError('full', `${own} calls of ${ask.subject} wait for approval already`);
+    const record: ApprovalRecord = {
+      id: `apr_${randomBytes(12).toString('hex')}`,
+      status: 'pending',
+      binding: ask.binding,
+      family: ask.family,
+      subject: ask.subject,
+      createdAt: now(),
+      expiresAt: now() + ask.expires,
+      content: ask.content,
+      decision: null,
+    };
+    await store.add(record);
+    tell(record);
+    return record;
+  };
+  const found = async (id: string): Promise<ApprovalRecord> => {
+    const record = await store.get(id);
+    if (record === undefined) throw new ApprovalError('missing', `there is no approval "${id}"`);
+    return record;
+  };
+  const refusal = (principal: Principal, { subject, content }: ApprovalRecord): string | undefined => {
+    const { group, approvers, fourEyes } = content;
+    const decision = deps.mayApprove(principal, { caller: subject, group, approvers, fourEyes });
+    return decision.effect === 'allow' ? undefined : decision.reason;
+  };
+  const grantFor = (
+    { subject, family, content }: ApprovalRecord,
+    by: string,
+    scope: Exclude<ApprovalScope, 'once'>,
+  ): GrantRecord => {
+    const minutes = scope === 'session' ? LONGEST_SESSION_MS / 60_000 : scope.minutes;
+    return {
+      id: `grant_${randomBytes(12).toString('hex')}`,
+      ...{ family, subject, by },
+      server: content.server,
+      tool: content.tool,
+      group: content.group,
+      session: scope === 'session' ? content.session : null,
+      createdAt: now(),
+      expiresAt: now() + minutes * 60_000,
+      uses: 0,
+    };
+  };
+
+  return {
+    pass: async ({ family, binding, content }) => {
+      const spent = await store.spend(binding, now());
+      if (spent === undefined) return store.useGrant(family, content.session, now());
+      tell(spent);
+      return spent;
+    },
+    mayPass: async ({ family, binding, content }) => {
+      const lasting = await store.grants(now());
+      const granted = lasting.some(
+        (grant) => grant.family === family && (grant.session === null || grant.session === content.session),
+      );
+      return granted || (await store.find(binding, ['approved'], now())) !== undefined;
+    },
+    open: (ask) => {
+      const opened = opening.then(() => openNow(ask));
+      opening = opened.catch(() => undefined);
+      return opened;
+    },
+    settled: async (id, signal) => {
+      while (!signal.aborted) {
+        const record = await store.get(id);
+        if (record?.status !== 'pending') return record;
+        await change(listeners, id, signal);
+      }
+      return undefined;
+    },
+    get: (id) => store.get(id),
+    list: ({ pending, limit }) => store.list({ ...(pending && { status: 'pending' as const }), limit }),
+    refusal,
+    mayRevoke: (principal, { subject, group, by }) =>
+      principal.subject === by ||
+      deps.mayApprove(principal, { caller: subject, group, approvers: [], fourEyes: false }).effect ===
+        'allow',
+    decide: async (principal, id, { verdict, via, reason, scope = 'once' }) => {
+      const record = await found(id);
+      const why = refusal(principal, record);
+      // Whoever asked may take it back, and so deny it.
+      if (why !== undefined && !(verdict === 'denied' && principal.subject === record.subject))
+        throw new ApprovalError('forbidden', why);
+      if (scope === 'session' && record.content.session === null)
+        throw new ApprovalError(
+          'unfit',
+          'the call belongs to no run or session; approve it once, or for minutes',
+        );
+      const decision: ApprovalDecision = {
+        ...{ verdict, via },
+        by: principal.subject,
+        at: now(),
+        ...(reason !== undefined && { reason }),
+        ...(verdict === 'approved' && { scope }),
+      };
+      if (!(await store.settle(id, verdict, decision, now())))
+        throw new ApprovalError('decided', decidedText(await found(id)));
+      if (verdict === 'approved' && scope !== 'once')
+        await store.addGrant(grantFor(record, principal.subject, scope));
+      const settled = await found(id);
+      tell(settled);
+      return settled;
+    },
+    cancel: async (id) => {
+      if (await store.settle(id, 'cancelled', null, now())) tell(await store.get(id));
+    },
+    grants: () => store.grants(now()),
+    removeGrant: async (id) => {
+      if (!(await store.removeGrant(id))) throw new ApprovalError('missing', `there is no grant "${id}"`);
+      tell(undefined);
+    },
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: () => clearInterval(expiring),
+  };
+}
+
+/** Resolves soon after a request may have changed. */
+async function change(
+  listeners: Set<(record: ApprovalRecord | undefined) => void>,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const woken = new AbortController();
+  const listener = (record: ApprovalRecord | undefined): void => {
+    if (record?.id === id) woken.abort();
+  };
+  listeners.add(listener);
+  const until = AbortSignal.any([woken.signal, signal]);
+  await sleep(LOOK_EVERY_MS, undefined, { signal: until, ref: false }).catch(() => undefined);
+  listeners.delete(listener);
+}
+
+function decidedText({ status, decision }: ApprovalRecord): string {
+  if (decision !== null) return `it was ${decision.verdict} by ${decision.by}`;
+  return status === 'cancelled'
+    ? 'the call was taken back'
+    : 'its time is over; the call has to be made again';
+}

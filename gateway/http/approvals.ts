@@ -1,0 +1,161 @@
+import type { Request, Response } from 'express';
+import * as z from 'zod';
+import type { Decide } from '../access/decide.ts';
+import type { ApprovalDesk } from '../approvals/desk.ts';
+import { ApprovalError } from '../approvals/errors.ts';
+import {
+  approveRequestSchema,
+  denyRequestSchema,
+  type ApprovalList,
+  type ApprovalsChanged,
+  type ApprovalView,
+} from '../contract/approvals.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { ApprovalRecord } from '../storage/contracts.ts';
+import { readJson } from './body.ts';
+import { sendProblem } from './respond.ts';
+import { openSse } from './sse.ts';
+
+const BODY_LIMIT = 16 * 1024;
+const MAX_LISTED = 500;
+const SETTLE_MS = 50;
+
+export interface ApprovalRoutesDeps {
+  readonly approvals: ApprovalDesk;
+  readonly approvalAddress: (id: string) => string;
+  readonly decide: Decide;
+  readonly identity: Pick<Identity, 'holds'>;
+}
+
+type Handler = (req: Request, res: Response, principal: Principal) => Promise<void>;
+type Routes = Readonly<Record<'list' | 'get' | 'approve' | 'deny' | 'events' | 'grants' | 'revoke', Handler>>;
+
+/**
+ * `/api/v1/approvals` and `/api/v1/approval-grants`. Everybody sees their own requests and those they may decide;
+ * administrators see all. What is not for somebody's eyes is not there.
+ */
+export function createApprovalRoutes({
+  approvals,
+  approvalAddress,
+  decide,
+  identity,
+}: ApprovalRoutesDeps): Routes {
+  const administers = (principal: Principal): boolean =>
+    decide(principal, { action: 'manage' }).effect === 'allow';
+  const viewOf = (principal: Principal, record: ApprovalRecord): ApprovalView => {
+    const { serverId: _serverId, group: _group, session: _session, ...shown } = record.content;
+    const { binding: _binding, family: _family, content: _content, ...facts } = record;
+    const why = approvals.refusal(principal, record);
+    const mayDecide = record.status === 'pending' && why === undefined;
+    const whyNot = record.status === 'pending' ? (why ?? null) : `it is ${record.status}`;
+    return { ...facts, ...shown, url: approvalAddress(record.id), mayDecide, whyNot };
+  };
+  const sees = (principal: Principal, record: ApprovalRecord): boolean =>
+    record.subject === principal.subject ||
+    approvals.refusal(principal, record) === undefined ||
+    administers(principal);
+  const seen = async (req: Request, principal: Principal): Promise<ApprovalRecord> => {
+    const id = String(req.params['id']);
+    const record = await approvals.get(id);
+    if (record !== undefined && sees(principal, record)) return record;
+    throw new ApprovalError('missing', `there is no approval "${id}", or it is not for you to see`);
+  };
+  const decideBy =
+    (verdict: 'approved' | 'denied', word: (body: unknown) => object): Handler =>
+    async (req, res, principal) => {
+      const { id } = await seen(req, principal);
+      const empty = req.headers['content-length'] === '0' || req.headers['content-type'] === undefined;
+      const given = word(empty ? {} : await readJson(req, BODY_LIMIT));
+      res.json(viewOf(principal, await approvals.decide(principal, id, { verdict, via: 'api', ...given })));
+    };
+  const routes: Routes = {
+    list: async (req, res, principal) => {
+      const { status, limit } = listQuerySchema.parse(req.query);
+      const records = await approvals.list({ pending: status === 'pending', limit });
+      const answer: ApprovalList = {
+        approvals: records.filter((one) => sees(principal, one)).map((one) => viewOf(principal, one)),
+      };
+      res.json(answer);
+    },
+    get: async (req, res, principal) => {
+      res.json(viewOf(principal, await seen(req, principal)));
+    },
+    approve: decideBy('approved', (body) => approveRequestSchema.parse(body)),
+    deny: decideBy('denied', (body) => {
+      const { reason } = denyRequestSchema.parse(body);
+      return reason === undefined ? {} : { reason };
+    }),
+    events: (_req, res, principal) => follow(approvals, identity, principal, res),
+    grants: async (_req, res, principal) => {
+      const all = await approvals.grants();
+      const grants = all
+        .filter((grant) => grant.subject === principal.subject || approvals.mayRevoke(principal, grant))
+        .map(({ family: _family, group: _group, ...grant }) => grant);
+      res.json({ grants });
+    },
+    revoke: async (req, res, principal) => {
+      const id = String(req.params['id']);
+      const grant = (await approvals.grants()).find((one) => one.id === id);
+      const may = grant && (grant.subject === principal.subject || approvals.mayRevoke(principal, grant));
+      if (may !== true) throw new ApprovalError('missing', `there is no grant "${id}", or it is not yours`);
+      await approvals.removeGrant(id);
+      res.status(204).end();
+    },
+  };
+  return Object.fromEntries(
+    Object.entries(routes).map(([name, handler]) => [name, inWords(handler)]),
+  ) as unknown as Routes;
+}
+
+const listQuerySchema = z.object({
+  status: z.enum(['pending', 'all']).default('pending'),
+  limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(100),
+});
+
+const STATUS: Record<ApprovalError['kind'], number> = {
+  missing: 404,
+  forbidden: 403,
+  decided: 409,
+  unfit: 400,
+  full: 429,
+};
+
+function inWords(handler: Handler): Handler {
+  return async (req, res, principal) => {
+    try {
+      await handler(req, res, principal);
+    } catch (error) {
+      if (!(error instanceof ApprovalError)) throw error;
+      sendProblem(res, STATUS[error.kind], error.message, error.kind === 'unfit' ? { field: 'scope' } : {});
+    }
+  };
+}
+
+/** Tells how many wait for the listener's word, at once and at each change. */
+async function follow(
+  approvals: ApprovalDesk,
+  identity: Pick<Identity, 'holds'>,
+  principal: Principal,
+  res: Response,
+): Promise<void> {
+  const stream = openSse(res);
+  let pending: NodeJS.Timeout | undefined;
+  const send = async (): Promise<void> => {
+    pending = undefined;
+    if (!identity.holds(principal)) {
+      stream.end();
+      return;
+    }
+    const records = await approvals.list({ pending: true, limit: MAX_LISTED });
+    const waiting = records.filter((record) => approvals.refusal(principal, record) === undefined).length;
+    const event: ApprovalsChanged = { waiting };
+    await stream.send({ name: 'approvals', data: JSON.stringify(event) });
+  };
+  const stop = approvals.onChange(() => (pending ??= setTimeout(() => void send(), SETTLE_MS)));
+  stream.signal.addEventListener('abort', () => {
+    stop();
+    clearTimeout(pending);
+  });
+  await send();
+}
