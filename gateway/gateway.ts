@@ -47,6 +47,7 @@ import type {
   ConfigSource,
   ConfigStore,
   ConfigText,
+  RunStore,
 } from './storage/contracts.ts';
 import type { Log } from './telemetry/log.ts';
 import { createDispatchers } from './upstream/dispatcher.ts';
@@ -66,6 +67,7 @@ export interface GatewayDeps {
   readonly activity: ActivityStore;
   readonly catalogStore: CatalogStore;
   readonly approvalStore: ApprovalStore;
+  readonly runStore: RunStore;
   /** The key of the token hashes. */
   readonly tokenKey: Buffer;
   /** A token that makes its bearer the owner while this gateway lives. */
@@ -202,6 +204,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     directory: catalog,
     pipeline,
     modelPipeline,
+    runStore: deps.runStore,
+    resume: identity.resume,
     log,
     now,
   });
@@ -324,6 +328,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     listen: async (wanted) => {
       await http.listen(config.listen.host, wanted);
       upstreams.start();
+      agent.restore().catch((error: unknown) => log.error({ err: error }, 'paused runs could not be read'));
       purge();
       const guards = guardsOf(config, address).map(({ name, active, detail }) => [
         name,

@@ -6,9 +6,10 @@ import type { Pipeline } from '../pipeline/call.ts';
 import type { ModelPipeline } from '../pipeline/model-call.ts';
 import type { Directory } from '../registry/directory.ts';
 import type { Log } from '../telemetry/log.ts';
-import { toAgentError } from './errors.ts';
+import type { PausedRun, RunStore } from '../storage/contracts.ts';
+import { AgentError, toAgentError } from './errors.ts';
 import { makeOffer } from './offer.ts';
-import { startRun, type Run } from './run.ts';
+import { startRun, type KeptState, type Run, type RunDeps, type RunOrder } from './run.ts';
 import { createRuns, RUNS_LIMITS, type RunsLimits } from './runs.ts';
 
 export interface AgentDeps {
@@ -22,6 +23,9 @@ export interface AgentDeps {
   readonly log: Pick<Log, 'error'>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  readonly runStore: RunStore;
+  /** The principal of a token by its id, as long as it holds. */
+  readonly resume: (tokenId: string, subject: string) => Principal | undefined;
   readonly limits?: RunsLimits;
 }
 
@@ -44,7 +48,9 @@ export interface Agent {
   start(order: AgentOrder): Promise<Run>;
   /** A run of the principal's own, until 10 minutes after its end. Throws an `AgentError` (404). */
   run(principal: Principal, id: string): Run;
-  /** Cancels every run. */
+  /** Goes on with the runs that waited for approval when the gateway ended. */
+  restore(): Promise<void>;
+  /** Cancels every run, but for those. */
   close(): void;
 }
 
@@ -54,27 +60,66 @@ export function createAgent(deps: AgentDeps): Agent {
   const onFault = (error: unknown): void => {
     log.error({ err: error }, 'an agent run failed');
   };
+  const keep: RunDeps['keep'] = (run, state) => {
+    const done = state
+      ? deps.runStore.save({ ...pick(run), state: JSON.stringify(state) })
+      : deps.runStore.remove(run.id);
+    done.catch(onFault);
+  };
+  const begin = (order: Omit<RunOrder, 'model' | 'offer'>, made: Pick<RunOrder, 'model' | 'offer'>): Run => {
+    const { principal } = order;
+    const permitted = (): boolean =>
+      deps.holds(principal) &&
+      deps.decide(principal, { action: 'model', model: made.model.id }).effect === 'allow';
+    const run = startRun({ ...deps, keep, onFault, permitted }, { ...order, ...made });
+    runs.add(run);
+    return run;
+  };
+  const prepare = async (
+    principal: Principal,
+    request: AgentRequest,
+  ): Promise<Pick<RunOrder, 'model' | 'offer'>> => {
+    const model = resolveModel(deps, principal, request.model);
+    await whatIsAskedFor(directory, principal, request.mcp_servers);
+    return { model, offer: makeOffer(directory, principal, request.mcp_servers, model.id) };
+  };
+  const goOn = async ({ id, subject, tokenId, state }: PausedRun): Promise<void> => {
+    const from = JSON.parse(state) as KeptState;
+    const principal = deps.resume(tokenId, subject);
+    try {
+      if (principal === undefined)
+        throw new AgentError('The token of this run does not hold any more.', {
+          status: 401,
+          code: 'invalid_api_key',
+        });
+      const { request, metadata } = from;
+      const made = await prepare(principal, request);
+      begin({ principal, request, metadata, arrived: performance.now(), from }, made);
+    } catch (error) {
+      const why = toAgentError(error).message;
+      log.error({ run: id, why }, 'a run that waited for approval cannot go on');
+      await deps.runStore.remove(id);
+    }
+  };
   return {
     async start({ principal, request, metadata, arrived }) {
-      const model = resolveModel(deps, principal, request.model);
-      await whatIsAskedFor(directory, principal, request.mcp_servers);
-      const offer = makeOffer(directory, principal, request.mcp_servers, model.id);
+      const made = await prepare(principal, request);
       runs.admit();
-      const permitted = (): boolean =>
-        deps.holds(principal) &&
-        deps.decide(principal, { action: 'model', model: model.id }).effect === 'allow';
-      const run = startRun(
-        { ...deps, onFault, permitted },
-        { principal, request, metadata, model, offer, arrived },
-      );
-      runs.add(run);
-      return run;
+      return begin({ principal, request, metadata, arrived }, made);
+    },
+    async restore() {
+      const paused = await deps.runStore.all();
+      await Promise.all(paused.map((run) => goOn(run).catch(onFault)));
     },
     run: (principal, id) => runs.get(principal, id),
     close: () => {
       runs.close();
     },
   };
+}
+
+function pick({ id, subject, tokenId }: Pick<Run, 'id' | 'subject' | 'tokenId'>): Omit<PausedRun, 'state'> {
+  return { id, subject, tokenId };
 }
 
 /**

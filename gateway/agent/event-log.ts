@@ -20,6 +20,8 @@ export interface EventLog {
   end(): void;
   /** The newest event's id; 0 when there is none. */
   last(): number;
+  /** All that is kept. */
+  all(): readonly LoggedEvent[];
   /** The size of what is kept. */
   size(): number;
   /** True when every event after `id` is still kept, so that a reader who saw `id` misses nothing. */
@@ -31,11 +33,12 @@ export interface EventLog {
   next(after: number, signal: AbortSignal): Promise<readonly LoggedEvent[]>;
 }
 
-export function createEventLog(limits: EventLogLimits): EventLog {
-  const events: LoggedEvent[] = [];
+/** `known` are the events that a run has had before the gateway's restart. */
+export function createEventLog(limits: EventLogLimits, known: readonly LoggedEvent[] = []): EventLog {
+  const events: LoggedEvent[] = [...known];
   const waiting = new Set<() => void>();
-  let last = 0;
-  let size = 0;
+  let last = known.at(-1)?.id ?? 0;
+  let size = known.reduce((sum, { data }) => sum + data.length, 0);
   let ended = false;
 
   function wake(): void {
@@ -65,6 +68,7 @@ export function createEventLog(limits: EventLogLimits): EventLog {
       wake();
     },
     last: () => last,
+    all: () => events,
     size: () => size,
     has: (after) => after >= (events[0]?.id ?? 1) - 1,
     async next(after, signal) {

@@ -9,6 +9,7 @@ import type { JsonObject } from '../contract/json.ts';
 import type { Pipeline } from '../pipeline/call.ts';
 import { AgentError } from './errors.ts';
 import type { Offer } from './offer.ts';
+import type { Stand } from './stand.ts';
 import { runCalls, type CallContext } from './tool-calls.ts';
 import type { FinishedCall } from './transcript.ts';
 import { runTurn, type Turn, type TurnContext } from './turn.ts';
@@ -32,7 +33,8 @@ export interface LoopEnd {
 /**
  * The agent's loop: asks the model, runs the tools it asks for, tells it their results, until it asks for none or
  * has been asked `iteration_limit` times. The calls of the last turn allowed are not run. Throws what a turn
- * throws; a tool never ends the run.
+ * throws; a tool never ends the run. With `from` it goes on where a run stood: calls that have ended are not made
+ * again.
  */
 export async function runLoop(
   context: TurnContext & {
@@ -40,21 +42,20 @@ export async function runLoop(
     readonly pipeline: Pipeline;
     readonly onConsent?: CallContext['onConsent'];
     readonly onApproval?: CallContext['onApproval'];
+    readonly onStand?: CallContext['onStand'];
     /** Whether the model may still be asked. */
     readonly permitted: () => boolean;
   },
   request: AgentRequest,
   progress: RunProgress,
+  from?: Stand,
 ): Promise<LoopEnd> {
   const { transcript } = context;
-  const messages: ChatMessage[] = [...request.messages];
+  const messages: ChatMessage[] = [...(from?.messages ?? request.messages)];
+  let state = from;
   for (;;) {
     if (!context.permitted()) throw notPermitted();
-    progress.iterations += 1;
-    transcript.event({ type: 'iteration.started', iteration: progress.iterations });
-    const turn = await runTurn(context, messages, parametersOf(request, progress.iterations));
-    progress.usage = addUsage(progress.usage, turn.usage);
-    progress.answer = turn.text;
+    const turn = state?.turn ?? (await askModel(context, messages, request, progress));
     if (turn.calls.length === 0) return { status: 'completed', finishReason: endReason(turn) };
     if (progress.iterations >= request.iteration_limit) {
       const notice = limitNotice(request.iteration_limit, turn);
@@ -62,23 +63,36 @@ export async function runLoop(
       transcript.delta({ content: notice });
       return { status: 'iteration_limit', finishReason: 'length' };
     }
-    const results = await runCalls(context, turn.calls, (call, { content, facts }) => {
+    const results = new Map(state?.results);
+    const stand: Stand = { messages, turn, results };
+    await runCalls(context, turn.calls, stand, (call, result) => {
       if (context.signal.aborted) return;
-      progress.toolCalls.push({
-        id: call.id,
-        function: call.name,
-        arguments: call.arguments,
-        content,
-        ...facts,
-      });
-      transcript.result(call.id, content, facts);
+      results.set(call.id, result);
+      const { content, facts } = result;
+      const { id, name, arguments: args } = call;
+      progress.toolCalls.push({ id, function: name, arguments: args, content, ...facts });
+      transcript.result(id, content, facts);
     });
     context.signal.throwIfAborted();
+    state = undefined;
     messages.push(toMessage(turn));
-    turn.calls.forEach((call, index) => {
-      messages.push({ role: 'tool', tool_call_id: call.id, content: results[index]?.content ?? '' });
-    });
+    for (const { id } of turn.calls)
+      messages.push({ role: 'tool', tool_call_id: id, content: results.get(id)?.content ?? '' });
   }
+}
+
+async function askModel(
+  context: TurnContext,
+  messages: readonly ChatMessage[],
+  request: AgentRequest,
+  progress: RunProgress,
+): Promise<Turn> {
+  progress.iterations += 1;
+  context.transcript.event({ type: 'iteration.started', iteration: progress.iterations });
+  const turn = await runTurn(context, messages, parametersOf(request, progress.iterations));
+  progress.usage = addUsage(progress.usage, turn.usage);
+  progress.answer = turn.text;
+  return turn;
 }
 
 function toMessage(turn: Turn): ChatMessage {

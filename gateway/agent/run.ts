@@ -8,13 +8,14 @@ import type {
 } from '../contract/agent.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ResolvedModel } from '../models/models.ts';
-import type { Note, Pipeline } from '../pipeline/call.ts';
+import { Suspended, type Note, type Pipeline } from '../pipeline/call.ts';
 import type { ModelPipeline } from '../pipeline/model-call.ts';
 import { newTraceId } from '../telemetry/trace.ts';
 import { AgentError, toAgentError } from './errors.ts';
-import { createEventLog, type EventLog } from './event-log.ts';
+import { createEventLog, type EventLog, type LoggedEvent } from './event-log.ts';
 import { runLoop, type LoopEnd, type RunProgress } from './loop.ts';
 import { listOffer, type Offer } from './offer.ts';
+import type { CallResult, Stand } from './stand.ts';
 import { createTranscript } from './transcript.ts';
 
 export interface RunDeps {
@@ -23,6 +24,8 @@ export interface RunDeps {
   readonly now: () => number;
   /** Whether the model may still be asked. */
   readonly permitted: () => boolean;
+  /** Keeps where a run stands that waits for approval, over a restart too; undefined when it waits no more. */
+  readonly keep: (run: Pick<Run, 'id' | 'subject' | 'tokenId'>, state: KeptState | undefined) => void;
   /** A failure that is the gateway's own. */
   readonly onFault: (error: unknown) => void;
 }
@@ -36,6 +39,22 @@ export interface RunOrder {
   readonly offer: Offer;
   /** When the request arrived, as `performance.now()`. */
   readonly arrived: number;
+  /** Where the run stood before the gateway's restart. */
+  readonly from?: KeptState | undefined;
+}
+
+/** All that a run needs to go on after a restart. Everything in it is JSON. */
+export interface KeptState {
+  readonly id: string;
+  readonly traceId: string;
+  readonly created: number;
+  readonly request: AgentRequest;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  readonly progress: RunProgress;
+  readonly stand: Omit<Stand, 'results'> & { readonly results: readonly (readonly [string, CallResult])[] };
+  readonly callIds: readonly string[];
+  readonly events: readonly LoggedEvent[];
+  readonly hasSpoken: boolean;
 }
 
 /** One run of the agent, which goes on whether or not anybody reads it. */
@@ -59,20 +78,29 @@ export interface Run {
   completion(): AgentCompletion;
   /** Ends a run that is under way; without effect on any other. */
   cancel(): void;
+  /** The same, but that one that waits for approval is left to go on after a restart. */
+  suspend(): void;
 }
 
 const LOG_LIMITS = { events: 20_000, size: 4 * 1024 * 1024 };
 
 /** Starts a run. */
 export function startRun(deps: RunDeps, order: RunOrder): Run {
-  const { principal, request, model, offer, arrived } = order;
-  const id = `run_${randomBytes(16).toString('hex')}`;
-  const traceId = newTraceId();
-  const created = Math.floor(deps.now() / 1000);
-  const events = createEventLog(LOG_LIMITS);
+  const { principal, request, model, offer, arrived, from } = order;
+  const id = from?.id ?? `run_${randomBytes(16).toString('hex')}`;
+  const traceId = from?.traceId ?? newTraceId();
+  const created = from?.created ?? Math.floor(deps.now() / 1000);
+  const events = createEventLog(LOG_LIMITS, from?.events);
   const transcript = createTranscript(events, { id, created, model: request.model });
   const controller = new AbortController();
-  const progress: RunProgress = { iterations: 0, toolCalls: [], usage: undefined, answer: '' };
+  const progress: RunProgress = from?.progress ?? {
+    iterations: 0,
+    toolCalls: [],
+    usage: undefined,
+    answer: '',
+  };
+  const callIds = new Set(from?.callIds);
+  const self = { id, subject: principal.subject, tokenId: principal.tokenId };
   let resolveStarted = (): void => undefined;
   const started = new Promise<void>((resolve) => {
     resolveStarted = resolve;
@@ -80,7 +108,8 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
   let status: RunStatus = 'running';
   let finishReason = 'stop';
   let failure: AgentError | undefined;
-  let firstToken: number | undefined;
+  let firstToken: number | undefined = from?.hasSpoken === true ? 0 : undefined;
+  let kept = from !== undefined;
   let durationMs = 0;
 
   const onOutput = (): void => {
@@ -94,6 +123,7 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
       transcript.finish(finishReason, progress.usage);
     } else if (status === 'failed' && failure) transcript.error(failure);
     durationMs = performance.now() - arrived;
+    deps.keep(self, undefined);
     transcript.event({
       type: 'run.done',
       runId: id,
@@ -107,6 +137,22 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
     if (end) transcript.done();
     events.end();
     resolveStarted();
+  }
+
+  function onStand(stand: Stand | undefined): void {
+    if (controller.signal.aborted) return;
+    kept = stand !== undefined;
+    deps.keep(
+      self,
+      stand && {
+        ...{ id, traceId, created, request, progress },
+        metadata: order.metadata,
+        stand: { ...stand, results: [...stand.results] },
+        callIds: [...callIds],
+        events: [...events.all()],
+        hasSpoken: firstToken !== undefined,
+      },
+    );
   }
 
   async function go(): Promise<void> {
@@ -125,23 +171,30 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
       onApproval: request.stream ? transcript.event : undefined,
       transcript,
       signal: controller.signal,
-      callIds: new Set<string>(),
+      callIds,
+      onStand,
       onOutput,
       // Whoever waits for one answer could not be told.
       onConsent: request.stream ? transcript.event : undefined,
     };
-    transcript.event({
-      type: 'run.created',
-      runId: id,
-      traceId,
-      model: request.model,
-      iterationLimit: request.iteration_limit,
-      tools: listOffer(offer),
-      omitted: [...offer.omitted],
-    });
+    if (from === undefined)
+      transcript.event({
+        type: 'run.created',
+        runId: id,
+        traceId,
+        model: request.model,
+        iterationLimit: request.iteration_limit,
+        tools: listOffer(offer),
+        omitted: [...offer.omitted],
+      });
     try {
-      conclude(await runLoop(context, request, progress));
+      const stand = from && { ...from.stand, results: new Map(from.stand.results) };
+      conclude(await runLoop(context, request, progress, stand));
     } catch (error) {
+      if (controller.signal.reason instanceof Suspended) {
+        events.end();
+        return;
+      }
       const cancelled = controller.signal.aborted;
       status = cancelled ? 'cancelled' : 'failed';
       failure = cancelled
@@ -154,9 +207,7 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
 
   const over = go();
   return {
-    id,
-    subject: principal.subject,
-    tokenId: principal.tokenId,
+    ...self,
     events,
     started,
     over,
@@ -192,6 +243,9 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
     }),
     cancel: () => {
       if (status === 'running') controller.abort();
+    },
+    suspend: () => {
+      if (status === 'running') controller.abort(kept ? new Suspended() : undefined);
     },
   };
 }

@@ -9,7 +9,7 @@ export interface Runs {
   add(run: Run): void;
   /** The principal's own run. Any other is the same error (404) as one that does not exist. */
   get(principal: Principal, id: string): Run;
-  /** Cancels what is under way and forgets everything. */
+  /** Cancels what is under way, but for what goes on after a restart, and forgets everything. */
   close(): void;
 }
 
@@ -89,7 +89,7 @@ export function createRuns(limits: RunsLimits = RUNS_LIMITS): Runs {
     },
     close() {
       closed = true;
-      for (const run of active.values()) run.cancel();
+      for (const run of active.values()) run.suspend();
       for (const id of [...ended.keys()]) forget(id);
     },
   };

@@ -4,7 +4,6 @@ import type {
   AuthRequired,
   AuthResolved,
   GuardrailTriggered,
-  ToolResultFacts,
 } from '../contract/agent.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
@@ -13,14 +12,9 @@ import type { ResolvedModel } from '../models/models.ts';
 import { failedToolText } from '../models/tool-failure.ts';
 import { newFacts, type ApprovalTalk, type Call, type Outcome, type Pipeline } from '../pipeline/call.ts';
 import type { Offer, Offered } from './offer.ts';
+import type { CallResult, Stand } from './stand.ts';
 import { resultText } from './tool-text.ts';
 import type { WantedCall } from './turn.ts';
-
-/** A call's end as the model sees it, and the facts about it. */
-export interface CallResult {
-  readonly content: string;
-  readonly facts: ToolResultFacts;
-}
 
 export interface CallContext {
   readonly runId: string;
@@ -31,6 +25,8 @@ export interface CallContext {
   readonly offer: Offer;
   readonly pipeline: Pipeline;
   readonly signal: AbortSignal;
+  /** Where the run stands while calls of it wait for approval; undefined once none does. */
+  readonly onStand?: ((stand: Stand | undefined) => void) | undefined;
   readonly metadata?: Call['metadata'];
   /** Tells whoever reads the run of what policies note on the way. */
   readonly onNote?: ((event: GuardrailTriggered) => void) | undefined;
@@ -47,20 +43,42 @@ const MAX_STRUCTURED = 256 * 1024;
 
 /**
  * Runs the calls of one turn in parallel and tells of each as it ends. Whatever goes wrong with a call is a
- * result that the model reads, never an error here. Answers in the order of the calls.
+ * result that the model reads, never an error here. Calls whose results `stand` has are not made again.
  */
-export function runCalls(
+export async function runCalls(
   context: CallContext,
   calls: readonly WantedCall[],
+  stand: Stand,
   onResult: (call: WantedCall, result: CallResult) => void,
-): Promise<CallResult[]> {
-  return Promise.all(
+): Promise<void> {
+  /** Of the calls that wait for approval. */
+  let waiting = 0;
+  const onApproval = watchApprovals(context, (change) => {
+    waiting += change;
+    if (waiting > 0) context.onStand?.(stand);
+  });
+  await Promise.all(
     calls.map(async (call, index) => {
-      const result = index < MAX_CALLS ? await runCall(context, call) : tooMany(context.offer, call);
+      if (stand.results.has(call.id)) return;
+      const result =
+        index < MAX_CALLS ? await runCall({ ...context, onApproval }, call) : tooMany(context.offer, call);
       onResult(call, result);
-      return result;
+      if (waiting > 0) context.onStand?.(stand);
     }),
   );
+  context.onStand?.(undefined);
+}
+
+/** Counts what waits. */
+function watchApprovals(
+  { onApproval }: CallContext,
+  onChange: (change: 1 | -1) => void,
+): CallContext['onApproval'] {
+  if (onApproval === undefined) return undefined;
+  return (event) => {
+    onApproval(event);
+    onChange(event.type === 'tool.approval_required' ? 1 : -1);
+  };
 }
 
 async function runCall(context: CallContext, call: WantedCall): Promise<CallResult> {

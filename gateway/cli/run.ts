@@ -87,6 +87,7 @@ export async function runGateway(
     configStore: stores.configStore,
     activity: stores.activity,
     approvalStore: stores.approvalStore,
+    runStore: stores.runStore,
     catalogStore,
     tokenKey: stores.tokenKey,
     ownerToken: options.ownerToken,

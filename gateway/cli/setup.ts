@@ -11,11 +11,12 @@ import { readMasterKey } from '../storage/master-key.ts';
 import type { SecretVault } from '../credentials/vault.ts';
 import { openFileVault, type FileVault } from '../storage/file-secret-vault.ts';
 import { readTokenKey } from '../storage/token-key.ts';
-import type { ActivityStore, ApprovalStore, ConfigStore } from '../storage/contracts.ts';
+import type { ActivityStore, ApprovalStore, ConfigStore, RunStore } from '../storage/contracts.ts';
 import { openConfigStore } from '../storage/lowdb-config-store.ts';
 import { dataFiles } from '../storage/paths.ts';
 import { openActivityStore } from '../storage/sqlite-activity-store.ts';
 import { openApprovalStore } from '../storage/sqlite-approval-store.ts';
+import { openRunStore } from '../storage/sqlite-run-store.ts';
 import { CliError } from './cli-error.ts';
 
 /** Where the program is installed and what it is. */
@@ -82,6 +83,7 @@ export interface Stores {
   readonly configStore: ConfigStore;
   readonly activity: ActivityStore;
   readonly approvalStore: ApprovalStore;
+  readonly runStore: RunStore;
   readonly tokenKey: Buffer;
   close(): Promise<void>;
 }
@@ -99,13 +101,16 @@ export async function openStores(
     const configStore = await openConfigStore(files.config);
     const activity = await openActivityStore(files.activity, onActivityError);
     const approvalStore = await openApprovalStore(files.approvals);
+    const runStore = await openRunStore(files.runs);
     return {
       configStore,
       activity,
       approvalStore,
+      runStore,
       tokenKey,
       close: async () => {
         await approvalStore.close();
+        await runStore.close();
         await activity.close();
         await configStore.close();
       },

@@ -12,6 +12,8 @@ export interface Identity {
   authenticate(token: string): Principal | undefined;
   /** The principal of another issuer's token; undefined when it is none, or no issuer is trusted. May take time. */
   authenticateExternal(token: string): Principal | undefined | Promise<Principal | LackingScopes | undefined>;
+  /** The principal of a gateway token by its id, as long as it holds: for work that goes on after a restart. */
+  resume(tokenId: string, subject: string): Principal | undefined;
   /** True while the token that made this principal still holds, as it was: long runs and open streams ask again. */
   holds(principal: Principal): boolean;
   close(): void;
@@ -58,6 +60,12 @@ export function createIdentity(deps: {
       return known !== undefined && known.expires > now() ? known.principal : undefined;
     },
     authenticateExternal: (text) => (isJwt(text) ? deps.external?.authenticate(text) : undefined),
+    resume: (tokenId, subject) => {
+      if (tokenId === owner.tokenId && subject === OWNER)
+        return deps.ownerToken === undefined ? undefined : owner;
+      const known = [...tokens.byPrincipal].find(([one]) => one.tokenId === tokenId);
+      return known?.[0].subject === subject && known[1] > now() ? known[0] : undefined;
+    },
     holds: (principal) => {
       if (principal === owner) return true;
       const expires = tokens.byPrincipal.get(principal);

@@ -7,7 +7,15 @@ import type { JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { ApprovalRecord } from '../storage/contracts.ts';
-import type { ApprovalAnswer, ApprovalRequest, Call, Next, Outcome, Stage } from './call.ts';
+import {
+  Suspended,
+  type ApprovalAnswer,
+  type ApprovalRequest,
+  type Call,
+  type Next,
+  type Outcome,
+  type Stage,
+} from './call.ts';
 import { digestOf } from './canonical.ts';
 import { refuse, refused } from './refuse.ts';
 import type { Ruling } from './ruling.ts';
@@ -130,7 +138,8 @@ async function obtain(
     const status = settled?.status ?? (call.signal.aborted ? 'cancelled' : 'pending');
     if (call.signal.aborted) {
       // A run that was ended comes back for nothing; a client may only have lost its patience.
-      if (talk?.patient === true) await desk.cancel(record.id);
+      const forGood = talk?.patient === true && !(call.signal.reason instanceof Suspended);
+      if (forGood) await desk.cancel(record.id);
       talk?.resolved?.(record.id, { verdict: 'cancelled' });
       return await refuse('cancelled', 'the call was cancelled');
     }

@@ -84,6 +84,9 @@ export interface ApprovalRequest {
   readonly own: boolean;
 }
 
+/** Why a call was given up that will be made again: its run goes on after a restart of the gateway. */
+export class Suspended extends Error {}
+
 /** The word of a caller who was asked. */
 export interface ApprovalAnswer {
   readonly approve: boolean;

@@ -144,6 +144,24 @@ export interface ApprovalStore {
   close(): Promise<void>;
 }
 
+/** A run of the agent that waits for approvals, as it is kept over a restart. */
+export interface PausedRun {
+  readonly id: string;
+  readonly subject: string;
+  readonly tokenId: string;
+  /** All that the agent needs to go on, as JSON. */
+  readonly state: string;
+}
+
+/** The runs that wait. What has resolved survives a `kill -9`. */
+export interface RunStore {
+  save(run: PausedRun): Promise<void>;
+  /** Of a run that is not kept, without effect. */
+  remove(id: string): Promise<void>;
+  all(): Promise<PausedRun[]>;
+  close(): Promise<void>;
+}
+
 /** A text of the configuration, and what tells it from any other. */
 export interface ConfigText {
   readonly text: string;

@@ -5,6 +5,7 @@ export function dataFiles(dataDir: string): {
   readonly config: string;
   readonly activity: string;
   readonly approvals: string;
+  readonly runs: string;
   readonly secrets: string;
   /** A folder. */
   readonly catalog: string;
@@ -13,6 +14,7 @@ export function dataFiles(dataDir: string): {
     config: join(dataDir, 'config.json'),
     activity: join(dataDir, 'activity.sqlite'),
     approvals: join(dataDir, 'approvals.sqlite'),
+    runs: join(dataDir, 'runs.sqlite'),
     secrets: join(dataDir, 'secrets.enc'),
     catalog: join(dataDir, 'catalog'),
   };

@@ -33,7 +33,7 @@ it('leaves no process behind when it is killed with SIGKILL', async () => {
   const text = mark();
   const gateway = await startGateway({ config: await markedConfig(text) });
   await expect.poll(() => processesWith(text).length, { timeout: 10_000 }).toBe(3);
-  gateway.kill();
+  await gateway.kill();
   await expect.poll(() => processesWith(text), { timeout: 10_000 }).toEqual([]);
 });
 

@@ -125,7 +125,7 @@ it('a gateway that is killed while secrets are set loses none that it acknowledg
     }
   })().catch(() => undefined);
   await expect.poll(() => acknowledged.length).toBeGreaterThan(10);
-  gateway.kill();
+  await gateway.kill();
   await setting;
   const { stdout } = await toolgate(['secret', 'list', '--json', ...placeOf(gateway)]);
   const names = (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);

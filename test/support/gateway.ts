@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /** The repository, where the built program and the servers' packages are. */
 export const ROOT = resolve(import.meta.dirname, '../..');
@@ -16,9 +16,10 @@ export interface RunningGateway {
   readonly pid: number;
   /** All that the program printed so far. */
   output(): string;
-  /** Sends SIGTERM and resolves with the exit code. */
-  stop(): Promise<number | null>;
-  kill(): void;
+  /** Sends SIGTERM and resolves with the exit code; the files go, too, unless they are to be kept. */
+  stop(files?: 'kept'): Promise<number | null>;
+  /** Sends SIGKILL, and resolves once it is gone; its files stay. */
+  kill(): Promise<void>;
 }
 
 const START_TIMEOUT_MS = 15_000;
@@ -28,8 +29,12 @@ export async function startGateway(options: {
   readonly config: string;
   readonly env?: Record<string, string>;
   readonly args?: readonly string[];
+  /** The gateway that ran before, killed by now, whose configuration and data it takes over. */
+  readonly after?: Pick<RunningGateway, 'configFile' | 'dataDir'>;
+  readonly port?: number;
 }): Promise<RunningGateway> {
-  const dir = await mkdtemp(join(tmpdir(), 'toolgate-test-'));
+  const { after, port = 0 } = options;
+  const dir = after ? dirname(after.configFile) : await mkdtemp(join(tmpdir(), 'toolgate-test-'));
   const configFile = join(dir, 'toolgate.yaml');
   const dataDir = join(dir, 'data');
   await writeFile(configFile, options.config);
@@ -43,7 +48,7 @@ export async function startGateway(options: {
       '--data',
       dataDir,
       '--port',
-      '0',
+      String(port),
       '--session-token',
       ...(options.args ?? []),
     ],
@@ -53,10 +58,10 @@ export async function startGateway(options: {
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
   const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
-  const stop = async (): Promise<number | null> => {
+  const stop = async (files?: 'kept'): Promise<number | null> => {
     child.kill('SIGTERM');
     const code = await exited;
-    await rm(dir, { recursive: true, force: true });
+    if (files !== 'kept') await rm(dir, { recursive: true, force: true });
     return code;
   };
   const { address, token } = await banner(child, () => output);
@@ -68,7 +73,10 @@ export async function startGateway(options: {
     pid: child.pid ?? 0,
     output: () => output,
     stop,
-    kill: () => child.kill('SIGKILL'),
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exited;
+    },
   };
 }
 

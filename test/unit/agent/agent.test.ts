@@ -45,6 +45,9 @@ beforeAll(async () => {
 });
 afterAll(() => wire.close());
 
+const done = (): Promise<void> => Promise.resolve();
+const RUN_STORE = { save: done, remove: done, all: () => Promise.resolve([]), close: done };
+
 beforeEach(async () => {
   faults = [];
   wire.requests.length = 0;
@@ -62,6 +65,8 @@ beforeEach(async () => {
     directory: createDirectory([{ group: 'g', name: 's', tools: ['one', 'two'] }]),
     pipeline,
     modelPipeline: createModelPipeline([modelRecordStage(activity, Date.now)]),
+    runStore: RUN_STORE,
+    resume: () => undefined,
     log: { error: (fault: unknown) => faults.push(fault) },
     now: Date.now,
     limits: { ...RUNS_LIMITS, concurrent: 2, kept: 2 },
