@@ -20,6 +20,9 @@ import type { SecretVault } from './credentials/vault.ts';
 import { consentPath, createOauthRoutes, describeClient } from './http/oauth.ts';
 import { createRegistryApi } from './http/registry-api.ts';
 import { createApprovalDesk } from './approvals/desk.ts';
+import { startApprovalWebhooks } from './approvals/webhooks.ts';
+import { webhookEvent } from './http/approvals.ts';
+import { createFetchAnswer } from './upstream/fetch-json.ts';
 import { createArgumentMask } from './approvals/mask.ts';
 import { approvalUrl } from './contract/approvals.ts';
 import { createCertificate } from './http/certificate.ts';
@@ -177,6 +180,14 @@ export function createGateway(deps: GatewayDeps): Gateway {
     onError: (error) => log.error({ err: error }, 'approvals could not be looked through'),
   });
   const approvalAddress = (id: string): string => approvalUrl(address.base(), id);
+  const webhooks = (): Config['policies']['approvalWebhooks'] => config.policies.approvalWebhooks;
+  const approvalWebhooks = startApprovalWebhooks({
+    ...{ desk: approvals, webhooks, resolve, now },
+    fetchAnswer: createFetchAnswer(dispatchers),
+    eventOf: (record, webhook) => webhookEvent(record, webhook, address.base()),
+    onFailed: (webhook, approval, error) =>
+      log.warn({ webhook, approval, err: error }, 'a webhook was not told of an approval'),
+  });
   const pipeline = createOnion({
     ...{ activity, catalog, identity, decide, upstreams, now },
     ruling: () => ruling,
@@ -266,6 +277,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     consentDesk,
     approvals,
     approvalAddress,
+    webhooks,
+    resolve,
     identity,
     references: deps.references,
     contextCost: createContextCost(mcp.views, loadTokenizer),
@@ -344,6 +357,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       mcp.close();
       agent.close();
       oauth.close();
+      approvalWebhooks.close();
       approvals.close();
       http.close();
       await upstreams.close();

@@ -36,7 +36,9 @@ export interface ApprovalDesk {
   decide(
     principal: Principal,
     id: string,
-    word: Pick<ApprovalDecision, 'verdict' | 'via' | 'reason'> & { readonly scope?: ApprovalScope },
+    word: Pick<ApprovalDecision, 'verdict' | 'via' | 'reason' | 'person'> & {
+      readonly scope?: ApprovalScope;
+    },
   ): Promise<ApprovalRecord>;
   /** Undefined where the principal may approve it; else why not. */
   refusal(principal: Principal, record: ApprovalRecord): string | undefined;
@@ -163,7 +165,7 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
       principal.subject === by ||
       deps.mayApprove(principal, { caller: subject, group, approvers: [], fourEyes: false }).effect ===
         'allow',
-    decide: async (principal, id, { verdict, via, reason, scope = 'once' }) => {
+    decide: async (principal, id, { verdict, via, reason, person, scope = 'once' }) => {
       const record = await found(id);
       const why = refusal(principal, record);
       // Whoever asked may take it back, and so deny it.
@@ -178,6 +180,7 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
         ...{ verdict, via },
         by: principal.subject,
         at: now(),
+        ...(person !== undefined && { person }),
         ...(reason !== undefined && { reason }),
         ...(verdict === 'approved' && { scope }),
       };

@@ -41,6 +41,9 @@ function safeReferences(text: string): ReturnType<typeof referencesIn> {
 /** Every text of a configuration in which references are resolved. */
 function textsOf(config: Config): { place: string; text: string }[] {
   const texts: { place: string; text: string }[] = [];
+  config.policies.approvalWebhooks.forEach(({ secret, name }) =>
+    texts.push({ place: `policies.approvalWebhooks ${name}`, text: secret }),
+  );
   for (const group of config.groups) {
     for (const server of group.servers) {
       const place = `${group.name}:${server.name}`;

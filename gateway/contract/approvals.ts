@@ -35,6 +35,8 @@ const decisionSchema = z.object({
   /** Milliseconds since the epoch. */
   at: z.number(),
   via: z.enum(['api', 'webhook', 'elicitation', 'grant']),
+  /** Who decided, by the word of the webhook that decided in the name of `by`. */
+  person: z.string().optional(),
   /** Of a denial: what the caller and its model are told. */
   reason: z.string().optional(),
   scope: approvalScopeSchema.optional(),
@@ -89,6 +91,25 @@ export type ApproveRequest = z.input<typeof approveRequestSchema>;
 /** `POST /api/v1/approvals/{id}/deny`. Answers the view. */
 export const denyRequestSchema = z.strictObject({ reason: z.string().trim().min(1).max(1000).optional() });
 export type DenyRequest = z.input<typeof denyRequestSchema>;
+
+/** What a webhook is told: a request that waits, or one that is over. Signed; see `x-toolgate-signature`. */
+export const approvalWebhookEventSchema = z.object({
+  type: z.enum(['approval.requested', 'approval.resolved']),
+  approval: approvalViewSchema.omit({ mayDecide: true, whyNot: true }),
+  /** Where the webhook's own word goes, signed the same way; null when it decides nothing. */
+  decideUrl: z.string().nullable(),
+});
+export type ApprovalWebhookEvent = z.infer<typeof approvalWebhookEventSchema>;
+
+/** `POST /api/v1/approvals/webhooks/{name}`: a webhook's word. */
+export const approvalWordSchema = z.strictObject({
+  id: z.string().min(1).max(100),
+  verdict: z.enum(['approved', 'denied']),
+  scope: approvalScopeSchema.default('once'),
+  reason: z.string().trim().min(1).max(1000).optional(),
+  /** Who decided, as the program knows them. */
+  person: z.string().trim().min(1).max(200).optional(),
+});
 
 /** A standing approval: calls of one caller and one tool go through while it lasts. */
 export const approvalGrantSchema = z.object({

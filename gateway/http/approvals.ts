@@ -3,17 +3,22 @@ import * as z from 'zod';
 import type { Decide } from '../access/decide.ts';
 import type { ApprovalDesk } from '../approvals/desk.ts';
 import { ApprovalError } from '../approvals/errors.ts';
+import type { ApprovalWebhook } from '../config/policies/approvals.ts';
 import {
+  approvalUrl,
+  approvalWordSchema,
   approveRequestSchema,
   denyRequestSchema,
   type ApprovalList,
   type ApprovalsChanged,
+  type ApprovalWebhookEvent,
   type ApprovalView,
 } from '../contract/approvals.ts';
 import type { Identity } from '../identity/identity.ts';
-import type { Principal } from '../identity/principal.ts';
+import { isSigned, SIGNATURE_HEADER } from '../credentials/signature.ts';
+import { WHOLE_SCOPE, type Principal } from '../identity/principal.ts';
 import type { ApprovalRecord } from '../storage/contracts.ts';
-import { readJson } from './body.ts';
+import { readBody, readJson } from './body.ts';
 import { sendProblem } from './respond.ts';
 import { openSse } from './sse.ts';
 
@@ -44,12 +49,10 @@ export function createApprovalRoutes({
   const administers = (principal: Principal): boolean =>
     decide(principal, { action: 'manage' }).effect === 'allow';
   const viewOf = (principal: Principal, record: ApprovalRecord): ApprovalView => {
-    const { serverId: _serverId, group: _group, session: _session, ...shown } = record.content;
-    const { binding: _binding, family: _family, content: _content, ...facts } = record;
     const why = approvals.refusal(principal, record);
     const mayDecide = record.status === 'pending' && why === undefined;
     const whyNot = record.status === 'pending' ? (why ?? null) : `it is ${record.status}`;
-    return { ...facts, ...shown, url: approvalAddress(record.id), mayDecide, whyNot };
+    return { ...shownOf(record, approvalAddress(record.id)), mayDecide, whyNot };
   };
   const sees = (principal: Principal, record: ApprovalRecord): boolean =>
     record.subject === principal.subject ||
@@ -108,6 +111,64 @@ export function createApprovalRoutes({
   ) as unknown as Routes;
 }
 
+/** What of a record is for eyes. */
+export function shownOf(record: ApprovalRecord, url: string): Omit<ApprovalView, 'mayDecide' | 'whyNot'> {
+  const { serverId: _serverId, group: _group, session: _session, ...shown } = record.content;
+  const { binding: _binding, family: _family, content: _content, ...facts } = record;
+  return { ...facts, ...shown, url };
+}
+
+/** What a webhook is told of a record, by a gateway at `base`. */
+export function webhookEvent(
+  record: ApprovalRecord,
+  { name, as }: ApprovalWebhook,
+  base: string,
+): ApprovalWebhookEvent {
+  return {
+    type: record.status === 'pending' ? 'approval.requested' : 'approval.resolved',
+    approval: shownOf(record, approvalUrl(base, record.id)),
+    decideUrl: as === undefined ? null : `${base}/api/v1/approvals/webhooks/${name}`,
+  };
+}
+
+/** `POST /api/v1/approvals/webhooks/{name}`: the word of a program that signs with the webhook's secret. */
+export function createWebhookRoute(deps: {
+  readonly approvals: ApprovalDesk;
+  readonly webhooks: () => readonly ApprovalWebhook[];
+  readonly resolve: (text: string) => string;
+  readonly now: () => number;
+}): (req: Request, res: Response) => Promise<void> {
+  return async (req, res) => {
+    const webhook = deps.webhooks().find(({ name }) => name === req.params['name']);
+    const body = (await readBody(req, BODY_LIMIT)).toString('utf8');
+    const signed =
+      webhook !== undefined &&
+      isSigned(deps.resolve(webhook.secret), body, req.headers[SIGNATURE_HEADER], deps.now());
+    if (webhook === undefined || !signed) {
+      sendProblem(
+        res,
+        401,
+        'there is no such webhook, or the message is not signed with its secret just now',
+      );
+      return;
+    }
+    if (webhook.as === undefined) {
+      sendProblem(res, 403, 'this webhook decides nothing; give it the name of an approver', { rule: 'as' });
+      return;
+    }
+    const { id, ...word } = approvalWordSchema.parse(JSON.parse(body));
+    const principal: Principal = {
+      subject: webhook.as,
+      tokenId: `webhook:${webhook.name}`,
+      administrator: false,
+      claims: { teams: [] },
+      scope: WHOLE_SCOPE,
+    };
+    const decided = await deps.approvals.decide(principal, id, { ...word, via: 'webhook' });
+    res.json({ id, status: decided.status });
+  };
+}
+
 const listQuerySchema = z.object({
   status: z.enum(['pending', 'all']).default('pending'),
   limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(100),
@@ -121,10 +182,13 @@ const STATUS: Record<ApprovalError['kind'], number> = {
   full: 429,
 };
 
-function inWords(handler: Handler): Handler {
-  return async (req, res, principal) => {
+/** Answers what an approval's errors say. */
+export function inWords<Rest extends unknown[]>(
+  handler: (req: Request, res: Response, ...rest: Rest) => Promise<void>,
+): (req: Request, res: Response, ...rest: Rest) => Promise<void> {
+  return async (req, res, ...rest) => {
     try {
-      await handler(req, res, principal);
+      await handler(req, res, ...rest);
     } catch (error) {
       if (!(error instanceof ApprovalError)) throw error;
       sendProblem(res, STATUS[error.kind], error.message, error.kind === 'unfit' ? { field: 'scope' } : {});

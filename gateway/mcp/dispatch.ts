@@ -18,6 +18,7 @@ import { CODES, type Incoming, type RequestId, type RpcError, resultText, errorT
 import { LISTS, progressToken, takeAim, withoutProgressToken, type Aim } from './aim.ts';
 import type { ListMethod, Views } from './scope.ts';
 import type { ModernSession } from './modern-session.ts';
+import { askApproval, fillsForms } from './approval.ts';
 import { askToOpen, opensAddresses } from './consent.ts';
 import { askable, canBeAsked, createRelay, sessionRoute, type Reached, type Route } from './relay.ts';
 import { asksForInput, continueInRounds, type Fulfil } from './rounds.ts';
@@ -195,6 +196,9 @@ async function callThrough(
     own,
     envelope: envelopeOf(session, logLevel),
     ...exchange.words,
+    ...(fillsForms(session.capabilities) && {
+      approvalTalk: { patient: false, ask: askApproval(sessionRoute(session, stream.send)) },
+    }),
     ...(opensAddresses(session.capabilities) && {
       onConsent: askToOpen(sessionRoute(session, stream.send), cancel.signal),
     }),

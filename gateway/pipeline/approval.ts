@@ -36,6 +36,8 @@ export interface ApprovalStageDeps {
 }
 
 const TELL_EVERY_MS = 5_000;
+/** Characters of the arguments in a question; the whole of them is at the approval's address. */
+const MAX_ASKED = 2_000;
 /** Equal calls may take each other's approval; after that often, somebody is playing. */
 const MAX_ROUNDS = 5;
 
@@ -127,13 +129,21 @@ async function obtain(
   talk?.required?.(request);
   const over = new AbortController();
   const signal = AbortSignal.any([call.signal, over.signal]);
-  const wait = talk?.patient === true ? Infinity : policy.policy.wait;
-  const timer = wait === Infinity ? undefined : setTimeout(() => over.abort(), wait);
+  const asking = request.own ? talk?.ask?.(request, signal) : undefined;
+  if (asking === 'later') return waiting(request, policy);
+  let timer: NodeJS.Timeout | undefined;
+  const losePatience = (): void => {
+    timer ??= setTimeout(() => over.abort(), policy.policy.wait);
+  };
+  // Whoever is asked may take the time that there is.
+  if (asking !== undefined)
+    asking
+      .then((answer) => takeWord(desk, principal, record.id, answer))
+      .then((taken) => taken || losePatience())
+      .catch(deps.onError);
+  else if (talk?.patient !== true) losePatience();
   const telling = tellOf(call, request);
   try {
-    const asking = request.own ? talk?.ask?.(request, signal) : undefined;
-    if (asking === 'later') return waiting(request, policy);
-    if (asking !== undefined) takeWord(deps, principal, record.id, asking).catch(deps.onError);
     const settled = await desk.settled(record.id, signal);
     const status = settled?.status ?? (call.signal.aborted ? 'cancelled' : 'pending');
     if (call.signal.aborted) {
@@ -156,15 +166,14 @@ async function obtain(
   }
 }
 
-/** Decides by the caller's own word, when it comes. */
+/** Decides by the caller's own word; false when there was none, or it does not count. */
 async function takeWord(
-  { desk }: ApprovalStageDeps,
+  desk: ApprovalDesk,
   principal: Principal,
   id: string,
-  asking: Promise<ApprovalAnswer | undefined>,
-): Promise<void> {
-  const answer = await asking;
-  if (answer === undefined) return;
+  answer: ApprovalAnswer | undefined,
+): Promise<boolean> {
+  if (answer === undefined) return false;
   const { approve, reason } = answer;
   const verdict = approve ? 'approved' : 'denied';
   try {
@@ -176,7 +185,9 @@ async function takeWord(
   } catch (error) {
     // Somebody else was faster, or they may not: what holds is what the desk says.
     if (!(error instanceof ApprovalError)) throw error;
+    return false;
   }
+  return true;
 }
 
 /** Keeps the caller's connection alive and its person informed. */
@@ -246,10 +257,15 @@ function requestOf(
     tool: content.tool,
     url,
     message: `${content.tool} of ${content.server} waits for approval by ${by}, within ${minutes} min, at ${url}`,
+    question: `${content.reason}\n\n${content.tool} of ${content.server} is to be called with ${shortened(JSON.stringify(content.arguments))}`,
     approvers: content.approvers,
     expiresAt,
     own: desk.refusal(principal, record) === undefined,
   };
+}
+
+function shortened(text: string): string {
+  return text.length <= MAX_ASKED ? text : `${text.slice(0, MAX_ASKED)}… (${text.length} characters in all)`;
 }
 
 function waiting(request: ApprovalRequest, { path }: ApprovalPolicy): Outcome {

@@ -77,6 +77,8 @@ export interface ApprovalRequest {
   readonly url: string;
   /** What is waited for, in words for a person. */
   readonly message: string;
+  /** What is asked of whoever decides: why, and with which arguments. */
+  readonly question: string;
   readonly approvers: readonly string[];
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { granteeSchema } from '../subjects.ts';
+import { addressSchema } from '../address.ts';
+import { granteeSchema, subjectSchema } from '../subjects.ts';
 import { matchSchema } from '../tool-rules.ts';
 import { durationSchema, timeoutSchema } from '../units.ts';
 import { policyNameSchema, whenSchema } from './when.ts';
@@ -35,6 +36,24 @@ export const approvalPolicySchema = z.strictObject({
   name: policyNameSchema,
   when: whenSchema.default({}),
 });
+
+/** A program that is told of requests, and may decide them in the name of an approver. */
+export const approvalWebhookSchema = z.strictObject({
+  name: policyNameSchema,
+  url: addressSchema,
+  /** What both sides sign with: a reference. */
+  secret: z
+    .string()
+    .min(1)
+    .refine(
+      (text) => text.includes('${'),
+      'write a reference, such as ${secret:APPROVALS}, never the secret',
+    ),
+  /** Whose word the program's is; without it, it is told and decides nothing. */
+  as: subjectSchema.optional(),
+  allowPrivateAddress: z.boolean().default(false),
+});
+export type ApprovalWebhook = z.infer<typeof approvalWebhookSchema>;
 
 /** How a call is approved. */
 export type ApprovalTerms = z.infer<typeof howSchema>;

@@ -1,8 +1,9 @@
 import * as z from 'zod';
-import { approvalPolicySchema } from './approvals.ts';
+import { approvalPolicySchema, approvalWebhookSchema } from './approvals.ts';
 
 /** What holds for calls beyond who may make them. */
 export const policiesSchema = z.strictObject({
   approvals: z.array(approvalPolicySchema).default([]),
+  approvalWebhooks: z.array(approvalWebhookSchema).default([]),
 });
 export type PoliciesConfig = z.infer<typeof policiesSchema>;

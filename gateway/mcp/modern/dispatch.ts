@@ -2,13 +2,21 @@ import type { Caller as UpstreamCaller } from '../../upstream/isolation.ts';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
 import type { Principal } from '../../identity/principal.ts';
-import { newFacts, type Call, type Outcome, type Pipeline, type Progress } from '../../pipeline/call.ts';
+import {
+  newFacts,
+  type ApprovalTalk,
+  type Call,
+  type Outcome,
+  type Pipeline,
+  type Progress,
+} from '../../pipeline/call.ts';
 import type { Catalog } from '../../registry/catalog.ts';
 import { eraOf } from '../../upstream/connection.ts';
 import { UnavailableError } from '../../upstream/errors.ts';
 import { LISTS, progressToken, takeAim, withoutProgressToken, type Aim } from '../aim.ts';
 import { CODES, errorText, resultText, type RpcError } from '../jsonrpc.ts';
 import type { ModernSession } from '../modern-session.ts';
+import { approvalAnswer, approvalQuestion, fillsForms } from '../approval.ts';
 import { opensAddresses, signInQuestion } from '../consent.ts';
 import { canBeAsked, type Route } from '../relay.ts';
 import type { ListMethod, Scope, View, Views } from '../scope.ts';
@@ -191,6 +199,9 @@ async function callThrough(
     signal,
     // The client was told on its first try, and comes back when the person has answered.
     ...(signingIn && { onConsent: () => Promise.resolve(accepted(request.params)) }),
+    ...(fillsForms(envelope.clientCapabilities) && {
+      approvalTalk: { patient: false, ask: answerOf(request.params, state) },
+    }),
     ...(token !== undefined && { onProgress }),
     own: talk?.own,
     envelope,
@@ -204,6 +215,13 @@ async function callThrough(
   if (consent !== undefined && opensAddresses(envelope.clientCapabilities)) {
     const requestState = deps.states.seal({ consent: consent.id }, binding, consent.expiresAt);
     const inputRequests = { [SIGN_IN]: signInQuestion(consent) };
+    const asked = JSON.stringify({ resultType: 'input_required', inputRequests, requestState });
+    return { status: 200, text: resultText(request.id, asked), upstreamMs };
+  }
+  const approval = outcome.ok ? undefined : outcome.refusal.approval;
+  if (approval?.own === true && fillsForms(envelope.clientCapabilities)) {
+    const requestState = deps.states.seal({ approval: approval.id }, binding, approval.expiresAt);
+    const inputRequests = { [APPROVAL]: approvalQuestion(approval) };
     const asked = JSON.stringify({ resultType: 'input_required', inputRequests, requestState });
     return { status: 200, text: resultText(request.id, asked), upstreamMs };
   }
@@ -246,8 +264,22 @@ function logsFor(level: string | undefined, notify: Round['notify']): Round['not
   };
 }
 
-/** The key of the gateway's own question among those of servers. */
+/** The keys of the gateway's own questions among those of servers. */
 const SIGN_IN = 'toolgate-sign-in';
+const APPROVAL = 'toolgate-approval';
+
+/** The person's word, which comes with another try; the first one only finds out that it is wanted. */
+function answerOf(
+  { inputResponses }: JsonObject,
+  state: StateContent | undefined,
+): NonNullable<ApprovalTalk['ask']> {
+  return ({ id }) => {
+    if (state === undefined || !('approval' in state) || state.approval !== id) return 'later';
+    return Promise.resolve(
+      approvalAnswer(isJsonObject(inputResponses) ? inputResponses[APPROVAL] : undefined),
+    );
+  };
+}
 
 function accepted({ inputResponses }: JsonObject): boolean {
   const answer = isJsonObject(inputResponses) ? inputResponses[SIGN_IN] : undefined;
@@ -255,7 +287,7 @@ function accepted({ inputResponses }: JsonObject): boolean {
 }
 
 function withUpstreamState(params: JsonObject, state: StateContent | undefined): JsonObject {
-  if (state !== undefined && 'consent' in state) {
+  if (state !== undefined && ('consent' in state || 'approval' in state)) {
     const { inputResponses: _answered, requestState: _used, ...first } = params;
     return first;
   }
