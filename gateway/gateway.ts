@@ -19,12 +19,6 @@ import { createRedactor } from './credentials/redactor.ts';
 import type { SecretVault } from './credentials/vault.ts';
 import { consentPath, createOauthRoutes, describeClient } from './http/oauth.ts';
 import { createRegistryApi } from './http/registry-api.ts';
-import { createApprovalDesk } from './approvals/desk.ts';
-import { startApprovalWebhooks } from './approvals/webhooks.ts';
-import { webhookEvent } from './http/approvals.ts';
-import { createFetchAnswer } from './upstream/fetch-json.ts';
-import { createArgumentMask } from './approvals/mask.ts';
-import { approvalUrl } from './contract/approvals.ts';
 import { createCertificate } from './http/certificate.ts';
 import { guardsOf } from './http/guards.ts';
 import { createOwnAddress } from './http/own-address.ts';
@@ -33,8 +27,7 @@ import type { Sharing } from './identity/sharing.ts';
 import { createTokens } from './identity/tokens.ts';
 import { createContextCost, type CountTokens } from './mcp/context-cost.ts';
 import { createModels, type Models, type ProviderOptions } from './models/models.ts';
-import { createModelOnion, createOnion } from './pipeline/onion.ts';
-import { createRuling } from './pipeline/ruling.ts';
+import { createPolicing } from './policing.ts';
 import { createCatalog, type Catalog } from './registry/catalog.ts';
 import { createPins, registrationsGone } from './registry/pins.ts';
 import type { ManagedLists } from './registry/managed.ts';
@@ -51,6 +44,7 @@ import type {
   ConfigStore,
   ConfigText,
   RunStore,
+  SharedState,
 } from './storage/contracts.ts';
 import type { Log } from './telemetry/log.ts';
 import { createDispatchers } from './upstream/dispatcher.ts';
@@ -71,6 +65,7 @@ export interface GatewayDeps {
   readonly catalogStore: CatalogStore;
   readonly approvalStore: ApprovalStore;
   readonly runStore: RunStore;
+  readonly sharedState: SharedState;
   /** The key of the token hashes. */
   readonly tokenKey: Buffer;
   /** A token that makes its bearer the owner while this gateway lives. */
@@ -156,7 +151,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
     log,
   });
   const catalog = createCatalog({ config: () => config, upstreams, pins, decide, resolve });
-  let ruling = createRuling(config, catalog, decide, now);
   const port = (): number => http.port();
   const address = createOwnAddress(config.listen, port);
   const entrance = createEntrance({
@@ -173,29 +167,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
     decide,
     addressOf: (id) => address.base() + consentPath(id),
   });
-  const approvals = createApprovalDesk({
-    store: deps.approvalStore,
-    mayApprove: (principal, question) => ruling.mayApprove(principal, question),
-    now,
-    onError: (error) => log.error({ err: error }, 'approvals could not be looked through'),
-  });
-  const approvalAddress = (id: string): string => approvalUrl(address.base(), id);
-  const webhooks = (): Config['policies']['approvalWebhooks'] => config.policies.approvalWebhooks;
-  const approvalWebhooks = startApprovalWebhooks({
-    ...{ desk: approvals, webhooks, resolve, now },
-    fetchAnswer: createFetchAnswer(dispatchers),
-    eventOf: (record, webhook) => webhookEvent(record, webhook, address.base()),
-    onFailed: (webhook, approval, error) =>
-      log.warn({ webhook, approval, err: error }, 'a webhook was not told of an approval'),
-  });
-  const pipeline = createOnion({
-    ...{ activity, catalog, identity, decide, upstreams, now },
-    ruling: () => ruling,
-    approvals: { desk: approvals, addressOf: approvalAddress, mask: createArgumentMask(redactor) },
+  const policing = createPolicing({
+    ...{ config, activity, catalog, identity, decide, upstreams, dispatchers, redactor, resolve, log, now },
+    ...{ approvalStore: deps.approvalStore, sharedState: deps.sharedState },
     requestConsent: consentDesk.request,
-    onBroken: (error) => log.error({ err: error }, 'a pipeline stage broke'),
+    base: address.base,
   });
-  const modelPipeline = createModelOnion({ activity, now });
+  const { pipeline, modelPipeline } = policing;
 
   const modelsOf = ({ providers, aliases }: Config['models']): Models =>
     createModels({
@@ -233,11 +211,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const apply = (next: Config): void => {
     const nextJudge = createDecide(next);
     const nextModels = modelsOf(next.models);
-    const nextRuling = createRuling(next, catalog, decide, now);
+    const applyPolicing = policing.prepare(next);
     const gone = registrationsGone(config, next);
     config = next;
     judge = nextJudge;
-    ruling = nextRuling;
+    applyPolicing();
     configured = nextModels;
     entrance.apply(next);
     upstreams.apply(next);
@@ -275,9 +253,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     personal,
     oauth,
     consentDesk,
-    approvals,
-    approvalAddress,
-    webhooks,
+    policing,
     resolve,
     identity,
     references: deps.references,
@@ -357,8 +333,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       mcp.close();
       agent.close();
       oauth.close();
-      approvalWebhooks.close();
-      approvals.close();
+      policing.close();
       http.close();
       await upstreams.close();
       entrance.close();

@@ -1,5 +1,6 @@
 import type { When } from '../config/policies/when.ts';
 import type { ApprovalTerms } from '../config/policies/approvals.ts';
+import type { Budget, RateLimit } from '../config/policies/limits.ts';
 import type { Config, GroupConfig } from '../config/schema.ts';
 import { createConditions, type Condition } from './condition.ts';
 import { createDecide } from './decide.ts';
@@ -21,6 +22,8 @@ export interface ApprovalPolicy extends Compiled<ApprovalTerms> {
 
 /** The configuration's policies, in its order. */
 export interface Policies {
+  readonly rateLimits: readonly Compiled<RateLimit>[];
+  readonly budgets: readonly Compiled<Budget>[];
   /** Of groups, and those that are about any call. */
   readonly approvals: readonly ApprovalPolicy[];
 }
@@ -30,6 +33,8 @@ export function compilePolicies(config: Config): Policies {
   const conditionOf = createConditions();
   const { policies } = config;
   return {
+    rateLimits: compileSection(policies.rateLimits, 'policies.rateLimits', conditionOf),
+    budgets: compileSection(policies.budgets, 'policies.budgets', conditionOf),
     approvals: [
       ...config.groups.flatMap((group, index) => compileGroupApprovals(group, index, conditionOf)),
       ...compileSection(policies.approvals, 'policies.approvals', conditionOf).map((one) => ({

@@ -88,6 +88,7 @@ export async function runGateway(
     activity: stores.activity,
     approvalStore: stores.approvalStore,
     runStore: stores.runStore,
+    sharedState: stores.sharedState,
     catalogStore,
     tokenKey: stores.tokenKey,
     ownerToken: options.ownerToken,

@@ -11,11 +11,19 @@ import { readMasterKey } from '../storage/master-key.ts';
 import type { SecretVault } from '../credentials/vault.ts';
 import { openFileVault, type FileVault } from '../storage/file-secret-vault.ts';
 import { readTokenKey } from '../storage/token-key.ts';
-import type { ActivityStore, ApprovalStore, ConfigStore, RunStore } from '../storage/contracts.ts';
+import type {
+  ActivityStore,
+  ApprovalStore,
+  ConfigStore,
+  RunStore,
+  SharedState,
+} from '../storage/contracts.ts';
 import { openConfigStore } from '../storage/lowdb-config-store.ts';
 import { dataFiles } from '../storage/paths.ts';
 import { openActivityStore } from '../storage/sqlite-activity-store.ts';
 import { openApprovalStore } from '../storage/sqlite-approval-store.ts';
+import { createMemorySharedState } from '../storage/memory-shared-state.ts';
+import { openCounterStore } from '../storage/sqlite-counter-store.ts';
 import { openRunStore } from '../storage/sqlite-run-store.ts';
 import { CliError } from './cli-error.ts';
 
@@ -84,6 +92,7 @@ export interface Stores {
   readonly activity: ActivityStore;
   readonly approvalStore: ApprovalStore;
   readonly runStore: RunStore;
+  readonly sharedState: SharedState;
   readonly tokenKey: Buffer;
   close(): Promise<void>;
 }
@@ -101,16 +110,20 @@ export async function openStores(
     const configStore = await openConfigStore(files.config);
     const activity = await openActivityStore(files.activity, onActivityError);
     const approvalStore = await openApprovalStore(files.approvals);
+    const kept = openCounterStore(files.counters, onActivityError);
+    const sharedState = createMemorySharedState(Date.now, kept);
     const runStore = await openRunStore(files.runs);
     return {
       configStore,
       activity,
       approvalStore,
       runStore,
+      sharedState,
       tokenKey,
       close: async () => {
         await approvalStore.close();
         await runStore.close();
+        await sharedState.close();
         await activity.close();
         await configStore.close();
       },

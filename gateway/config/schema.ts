@@ -4,6 +4,7 @@ import { oauthSchema } from './oauth.ts';
 import { placeholdersIn } from './placeholders.ts';
 import { kindIssues } from './server-kind.ts';
 import { listenSchema } from './listen.ts';
+import { priceSchema } from './policies/limits.ts';
 import { groupApprovalSchema } from './policies/approvals.ts';
 import { policiesSchema } from './policies/policies.ts';
 import { anyoneSchema, granteeSchema, subjectIssues, subjectsSchema } from './subjects.ts';
@@ -173,6 +174,8 @@ const modelsSchema = z.strictObject({
   providers: z.array(providerSchema).default([]),
   /** A short name for `provider/model`. */
   aliases: z.record(z.string(), z.string()).default({}),
+  /** Where the prices that are known do not fit. */
+  prices: z.array(priceSchema).default([]),
   /** Who may use which models, and what those may call. A model that no entry names is for administrators. */
   access: z.array(modelAccessSchema).default([]),
 });

@@ -30,3 +30,39 @@ export const timeoutSchema = durationSchema.refine(
   (duration) => duration > 0 && duration <= LONGEST_TIMEOUT_DAYS * DAY,
   `must be more than 0 and at most ${LONGEST_TIMEOUT_DAYS}d`,
 );
+
+const RATE = /^(\d+(?:\.\d+)?)\/(s|sec|second|min|minute|h|hour|d|day|w|week|month)$/;
+const WINDOWS: Record<string, number> = {
+  ...{ s: 1_000, sec: 1_000, second: 1_000 },
+  ...{ min: 60_000, minute: 60_000 },
+  ...{ h: 3_600_000, hour: 3_600_000 },
+  ...{ d: DAY, day: DAY },
+  ...{ w: 7 * DAY, week: 7 * DAY },
+  month: 30 * DAY,
+};
+
+/** How much may pass in any stretch of time of a length. */
+export interface Rate {
+  readonly amount: number;
+  /** Milliseconds; a month has 30 days. */
+  readonly window: number;
+  /** As it was written. */
+  readonly text: string;
+}
+
+/** `5/min` `20/s` `1000/hour` `100000/day` `2000000/month`. */
+export const rateSchema = z.string().transform((text, context): Rate => {
+  const [, amount, unit] = RATE.exec(text) ?? [];
+  const window = unit === undefined ? undefined : WINDOWS[unit];
+  if (amount !== undefined && window !== undefined) return { amount: Number(amount), window, text };
+  context.addIssue({
+    code: 'custom',
+    message: `"${text}" is not a rate; write 20/s, 5/min, 1000/hour, 5000/day, 20000/week or 100000/month`,
+  });
+  return z.NEVER;
+});
+
+/** One rate, or several that all hold. */
+export const ratesSchema = z
+  .union([rateSchema, z.array(rateSchema).min(1).max(8)], 'write a rate such as 5/min, or a list of rates')
+  .transform((given) => (Array.isArray(given) ? given : [given]));

@@ -3,15 +3,14 @@ import * as z from 'zod';
 import type { Decide } from '../access/decide.ts';
 import type { ApprovalDesk } from '../approvals/desk.ts';
 import { ApprovalError } from '../approvals/errors.ts';
+import { shownOf } from '../approvals/event.ts';
 import type { ApprovalWebhook } from '../config/policies/approvals.ts';
 import {
-  approvalUrl,
   approvalWordSchema,
   approveRequestSchema,
   denyRequestSchema,
   type ApprovalList,
   type ApprovalsChanged,
-  type ApprovalWebhookEvent,
   type ApprovalView,
 } from '../contract/approvals.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -109,26 +108,6 @@ export function createApprovalRoutes({
   return Object.fromEntries(
     Object.entries(routes).map(([name, handler]) => [name, inWords(handler)]),
   ) as unknown as Routes;
-}
-
-/** What of a record is for eyes. */
-export function shownOf(record: ApprovalRecord, url: string): Omit<ApprovalView, 'mayDecide' | 'whyNot'> {
-  const { serverId: _serverId, group: _group, session: _session, ...shown } = record.content;
-  const { binding: _binding, family: _family, content: _content, ...facts } = record;
-  return { ...facts, ...shown, url };
-}
-
-/** What a webhook is told of a record, by a gateway at `base`. */
-export function webhookEvent(
-  record: ApprovalRecord,
-  { name, as }: ApprovalWebhook,
-  base: string,
-): ApprovalWebhookEvent {
-  return {
-    type: record.status === 'pending' ? 'approval.requested' : 'approval.resolved',
-    approval: shownOf(record, approvalUrl(base, record.id)),
-    decideUrl: as === undefined ? null : `${base}/api/v1/approvals/webhooks/${name}`,
-  };
 }
 
 /** `POST /api/v1/approvals/webhooks/{name}`: the word of a program that signs with the webhook's secret. */

@@ -20,6 +20,7 @@ import type { ListMethod, Views } from './scope.ts';
 import type { ModernSession } from './modern-session.ts';
 import { askApproval, fillsForms } from './approval.ts';
 import { askToOpen, opensAddresses } from './consent.ts';
+import { refusalFacts } from './refusal.ts';
 import { askable, canBeAsked, createRelay, sessionRoute, type Reached, type Route } from './relay.ts';
 import { asksForInput, continueInRounds, type Fulfil } from './rounds.ts';
 import type { SessionConnection, SessionConnections } from './session-connection.ts';
@@ -228,7 +229,7 @@ function fulfilBy(reached: Reached, route: Route): Fulfil {
  */
 function answerText(id: RequestId, outcome: Outcome, target: CallTarget): string {
   if (outcome.ok) return resultText(id, JSON.stringify(outcome.result));
-  const { reason, message, rule, upstreamError } = outcome.refusal;
+  const { reason, message, upstreamError } = outcome.refusal;
   // What a server of the modern era says of missing capabilities, a legacy client is told in words.
   if (upstreamError && reason !== 'input-required') return errorText(id, upstreamError);
   if (reason === 'not-found') {
@@ -241,7 +242,7 @@ function answerText(id: RequestId, outcome: Outcome, target: CallTarget): string
     }
     return errorText(id, { code: CODES.invalidParams, message: `Unknown ${target.kind}: ${target.name}` });
   }
-  const facts = { reason, ...(rule !== undefined && { rule }) };
+  const facts = refusalFacts(outcome.refusal);
   if (target.kind === 'tool' && reason !== 'unauthenticated' && reason !== 'cancelled') {
     const content = [{ type: 'text', text: message }];
     return resultText(id, JSON.stringify({ content, isError: true, _meta: { 'toolgate/refusal': facts } }));

@@ -1,5 +1,7 @@
 import type { Decide } from '../access/decide.ts';
 import type { Identity } from '../identity/identity.ts';
+import type { Limits } from '../limits/limits.ts';
+import type { Prices } from '../limits/prices.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { ActivityStore } from '../storage/contracts.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
@@ -8,6 +10,7 @@ import { createArgumentValidator } from './arguments.ts';
 import type { Pipeline } from './call.ts';
 import { consentStage } from './consent.ts';
 import { createModelPipeline, type ModelPipeline } from './model-call.ts';
+import { limitsStage, modelLimitsStage } from './limits.ts';
 import { modelRecordStage } from './model-record.ts';
 import { createPipeline } from './pipeline.ts';
 import type { Ruling } from './ruling.ts';
@@ -27,6 +30,7 @@ export interface OnionDeps {
   readonly decide: Decide;
   readonly ruling: () => Ruling;
   readonly upstreams: Upstreams;
+  readonly limits: Limits;
   readonly approvals: Pick<ApprovalStageDeps, 'desk' | 'mask' | 'addressOf'>;
   readonly requestConsent: Parameters<typeof consentStage>[0];
   readonly now: () => number;
@@ -46,6 +50,7 @@ export function createOnion(deps: OnionDeps): Pipeline {
       consentStage(deps.requestConsent, catalog),
       decideOn,
       validate,
+      limitsStage(deps.limits, deps.ruling),
       approvalStage({
         ...deps,
         ...deps.approvals,
@@ -60,6 +65,12 @@ export function createOnion(deps: OnionDeps): Pipeline {
 }
 
 /** The same for calls of models. */
-export function createModelOnion({ activity, now }: Pick<OnionDeps, 'activity' | 'now'>): ModelPipeline {
-  return createModelPipeline([modelRecordStage(activity, now)]);
+export function createModelOnion({
+  activity,
+  limits,
+  ruling,
+  prices,
+  now,
+}: Pick<OnionDeps, 'activity' | 'limits' | 'ruling' | 'now'> & { readonly prices: Prices }): ModelPipeline {
+  return createModelPipeline([modelRecordStage(activity, now), modelLimitsStage(limits, ruling, prices)]);
 }

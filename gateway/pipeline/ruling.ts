@@ -6,6 +6,7 @@ import { compilePolicies, type Policies } from '../access/policies.ts';
 import type { PolicyFacts, PolicyTarget } from '../access/when.ts';
 import type { Config } from '../config/schema.ts';
 import { isJsonObject } from '../contract/json.ts';
+import { compileRules, type LimitRule } from '../limits/rules.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { Call } from './call.ts';
 import type { ModelCall } from './model-call.ts';
@@ -23,13 +24,20 @@ export interface Ruling {
   readonly policies: Policies;
   readonly facts: FactsOf;
   readonly mayApprove: MayApprove;
+  readonly limitRules: readonly LimitRule[];
+  /** Whether any rule counts the tokens of tools. */
+  readonly countsToolTokens: boolean;
 }
 
 export function createRuling(config: Config, catalog: Catalog, decide: Decide, now: () => number): Ruling {
+  const policies = compilePolicies(config);
+  const limitRules = compileRules(policies);
   return {
-    mayApprove: createMayApprove(config, decide),
-    policies: compilePolicies(config),
+    policies,
     facts: createFactsOf(config, catalog, now),
+    mayApprove: createMayApprove(config, decide),
+    limitRules,
+    countsToolTokens: limitRules.some(({ limits }) => limits.some(({ unit }) => unit === 'tokens')),
   };
 }
 

@@ -74,6 +74,56 @@ export interface ActivityStore {
   close(): Promise<void>;
 }
 
+/** The stretch of time that a counter counts in: any of a length, in ms, or a period of the calendar in UTC. */
+export type CounterWindow = number | 'day' | 'week' | 'month';
+
+/** Something to be counted, up to a limit. */
+export interface Charge {
+  readonly key: string;
+  readonly window: CounterWindow;
+  readonly limit: number;
+  readonly amount: number;
+}
+
+/** `index` is that of the charge there was no room for; `retryAfterMs` is undefined where there never will be. */
+export type Taken =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly index: number; readonly retryAfterMs: number | undefined };
+
+/**
+ * What all replicas of a gateway share while they run. A sliding window never holds more than the limit in any stretch
+ * of its length, however the calls fall; room comes back at most a sixtieth of the window late.
+ */
+export interface SharedState {
+  /** Adds every charge, or none of them where one would go over its limit. */
+  take(charges: readonly Charge[]): Taken | Promise<Taken>;
+  /** Adds whatever the limit; a negative amount gives back. */
+  add(key: string, window: CounterWindow, amount: number): void;
+  used(key: string, window: CounterWindow): number;
+  /** Takes one of `limit` places; false when there is none. */
+  acquire(key: string, limit: number): boolean | Promise<boolean>;
+  release(key: string): void;
+  /** Forgets the counters whose keys begin so. */
+  reset(prefix: string): void;
+  close(): Promise<void>;
+}
+
+/** A counter as it is kept over a restart. */
+export interface KeptCounter {
+  readonly key: string;
+  readonly window: CounterWindow;
+  /** Numbers of slots, or the start of the period, and what was counted in each. */
+  readonly slots: readonly (readonly [number, number])[];
+}
+
+/** Counters of long windows, over a restart. */
+export interface CounterStore {
+  all(): readonly KeptCounter[];
+  /** Puts them in place of what was kept under their keys and windows; one without slots is deleted. */
+  save(counters: readonly KeptCounter[]): void;
+  close(): void;
+}
+
 /** A call that waits, or waited, for somebody's word. */
 export interface ApprovalRecord {
   readonly id: string;

@@ -6,6 +6,7 @@ export function dataFiles(dataDir: string): {
   readonly activity: string;
   readonly approvals: string;
   readonly runs: string;
+  readonly counters: string;
   readonly secrets: string;
   /** A folder. */
   readonly catalog: string;
@@ -14,6 +15,7 @@ export function dataFiles(dataDir: string): {
     config: join(dataDir, 'config.json'),
     activity: join(dataDir, 'activity.sqlite'),
     approvals: join(dataDir, 'approvals.sqlite'),
+    counters: join(dataDir, 'counters.sqlite'),
     runs: join(dataDir, 'runs.sqlite'),
     secrets: join(dataDir, 'secrets.enc'),
     catalog: join(dataDir, 'catalog'),

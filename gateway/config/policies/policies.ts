@@ -1,9 +1,28 @@
 import * as z from 'zod';
 import { approvalPolicySchema, approvalWebhookSchema } from './approvals.ts';
+import { budgetSchema, rateLimitSchema } from './limits.ts';
 
 /** What holds for calls beyond who may make them. */
-export const policiesSchema = z.strictObject({
-  approvals: z.array(approvalPolicySchema).default([]),
-  approvalWebhooks: z.array(approvalWebhookSchema).default([]),
-});
+export const policiesSchema = z
+  .strictObject({
+    rateLimits: z.array(rateLimitSchema).default([]),
+    budgets: z.array(budgetSchema).default([]),
+    approvals: z.array(approvalPolicySchema).default([]),
+    approvalWebhooks: z.array(approvalWebhookSchema).default([]),
+  })
+  .check((context) => {
+    for (const [section, policies] of Object.entries(context.value)) {
+      const names = new Set<string>();
+      policies.forEach((policy, index) => {
+        if (!names.has(policy.name)) names.add(policy.name);
+        else
+          context.issues.push({
+            code: 'custom',
+            input: context.value,
+            path: [section, index, 'name'],
+            message: `the name "${policy.name}" is taken; names must be unique here`,
+          });
+      });
+    }
+  });
 export type PoliciesConfig = z.infer<typeof policiesSchema>;

@@ -18,6 +18,7 @@ import { CODES, errorText, resultText, type RpcError } from '../jsonrpc.ts';
 import type { ModernSession } from '../modern-session.ts';
 import { approvalAnswer, approvalQuestion, fillsForms } from '../approval.ts';
 import { opensAddresses, signInQuestion } from '../consent.ts';
+import { refusalFacts } from '../refusal.ts';
 import { canBeAsked, type Route } from '../relay.ts';
 import type { ListMethod, Scope, View, Views } from '../scope.ts';
 import { ownServer, type OwnerOf } from './owner.ts';
@@ -321,7 +322,7 @@ function refusalError(
   refusal: Exclude<Outcome, { ok: true }>['refusal'],
   { target }: Aim,
 ): StatusError | { readonly result: JsonObject } {
-  const { reason, message, rule, upstreamError } = refusal;
+  const { reason, message, upstreamError } = refusal;
   const missing = reason === 'not-found' || upstreamError?.code === CODES.resourceNotFound;
   if (target.kind === 'resource' && missing)
     return { ...invalid('Resource not found'), data: { uri: target.name } };
@@ -330,7 +331,7 @@ function refusalError(
     return { status, ...upstreamError };
   }
   if (reason === 'not-found') return invalid(`Unknown ${target.kind}: ${target.name}`);
-  const facts = { reason, ...(rule !== undefined && { rule }) };
+  const facts = refusalFacts(refusal);
   if (target.kind === 'tool' && reason !== 'unauthenticated' && reason !== 'cancelled') {
     const content = [{ type: 'text', text: message }];
     return { result: complete({ content, isError: true, _meta: { 'toolgate/refusal': facts } }) };

@@ -1,0 +1,23 @@
+import type { ApprovalWebhook } from '../config/policies/approvals.ts';
+import { approvalUrl, type ApprovalView, type ApprovalWebhookEvent } from '../contract/approvals.ts';
+import type { ApprovalRecord } from '../storage/contracts.ts';
+
+/** What of a record is for eyes. */
+export function shownOf(record: ApprovalRecord, url: string): Omit<ApprovalView, 'mayDecide' | 'whyNot'> {
+  const { serverId: _serverId, group: _group, session: _session, ...shown } = record.content;
+  const { binding: _binding, family: _family, content: _content, ...facts } = record;
+  return { ...facts, ...shown, url };
+}
+
+/** What a webhook is told of a record, by a gateway at `base`. */
+export function webhookEvent(
+  record: ApprovalRecord,
+  { name, as }: ApprovalWebhook,
+  base: string,
+): ApprovalWebhookEvent {
+  return {
+    type: record.status === 'pending' ? 'approval.requested' : 'approval.resolved',
+    approval: shownOf(record, approvalUrl(base, record.id)),
+    decideUrl: as === undefined ? null : `${base}/api/v1/approvals/webhooks/${name}`,
+  };
+}

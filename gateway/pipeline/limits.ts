@@ -1,0 +1,114 @@
+import type { Amounts, Limits } from '../limits/limits.ts';
+import type { JsonObject } from '../contract/json.ts';
+import { ModelError, type ModelEvent } from '../models/model.ts';
+import type { Prices } from '../limits/prices.ts';
+import { note, type Call, type Outcome, type Stage } from './call.ts';
+import type { ModelCall, ModelStage } from './model-call.ts';
+import { refused, refuse } from './refuse.ts';
+import type { Ruling } from './ruling.ts';
+
+/** A token is about so many characters: what is reserved before anybody has counted. */
+const CHARS_PER_TOKEN = 4;
+/** Reserved for an answer whose length nobody has bounded. */
+const EXPECTED_OUTPUT = 1_024;
+
+/** Counts calls of MCP servers against rate limits, and refuses those there is no room for. */
+export function limitsStage(limits: Limits, ruling: () => Ruling): Stage {
+  return (call, next) => {
+    const { limitRules, facts, countsToolTokens } = ruling();
+    if (limitRules.length === 0) return next(call);
+    const seen = facts.call(call);
+    if (seen === undefined) return refuse('unauthenticated', 'nobody is known to make this call');
+    const tokens = countsToolTokens ? tokensOf(call.params['arguments'] ?? {}) : 0;
+    return admit(limits, limitRules, seen, tokens, call, next);
+  };
+}
+
+async function admit(
+  limits: Limits,
+  rules: Ruling['limitRules'],
+  seen: Parameters<Limits['begin']>[1],
+  tokens: number,
+  call: Call,
+  next: Parameters<Stage>[1],
+): Promise<Outcome> {
+  const admission = await limits.begin(rules, seen, { tokens, cost: 0 });
+  if (admission.refused !== undefined) {
+    const { kind, message, rule, retryAfterMs } = admission.refused;
+    return refused({ reason: kind, message, rule, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+  }
+  for (const { rule, message } of admission.audited) note(call, { rule, effect: 'audited', message });
+  let used = tokens;
+  try {
+    const outcome = await next(call);
+    if (tokens > 0 && outcome.ok) used += tokensOf(outcome.result);
+    return outcome;
+  } finally {
+    admission.ticket.end({ tokens: used, cost: 0 });
+  }
+}
+
+/**
+ * The same for calls of models. What the call is expected to use is reserved before it, and replaced by what its
+ * provider reports after it; where that is missing, by what was said until then.
+ */
+export function modelLimitsStage(limits: Limits, ruling: () => Ruling, prices: Prices): ModelStage {
+  return async function* limit(call, next) {
+    const { limitRules, facts } = ruling();
+    const input = tokensOf([call.messages, call.tools]);
+    const output = outputOf(call.parameters);
+    const admission = await limits.begin(limitRules, facts.model(call), {
+      tokens: input + output,
+      cost: await prices.cost(call.model, input, output),
+    });
+    if (admission.refused !== undefined) throw toModelError(admission.refused);
+    for (const { rule, message } of admission.audited) note(call, { rule, effect: 'audited', message });
+    let said = 0;
+    try {
+      for await (const event of next(call)) {
+        said += lengthOf(event);
+        yield event;
+      }
+    } finally {
+      admission.ticket.end(await amountsOf(call, prices, input, said));
+    }
+  };
+}
+
+async function amountsOf(call: ModelCall, prices: Prices, input: number, said: number): Promise<Amounts> {
+  const { facts, model } = call;
+  const reported = facts.inputTokens !== null;
+  const [inputs, outputs] = [
+    facts.inputTokens ?? input,
+    facts.outputTokens ?? Math.ceil(said / CHARS_PER_TOKEN),
+  ];
+  const cost = await prices.cost(model, inputs, outputs);
+  if (reported || said > 0) facts.cost = cost;
+  // A call that its provider refused has cost nothing.
+  return reported || said > 0 ? { tokens: inputs + outputs, cost } : { tokens: 0, cost: 0 };
+}
+
+function toModelError({
+  kind,
+  message,
+  rule,
+  retryAfterMs,
+}: NonNullable<Awaited<ReturnType<Limits['begin']>>['refused']>): ModelError {
+  const reason = kind === 'budget-exhausted' ? 'budget-exhausted' : 'rate-limited';
+  const retryAfter = retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000);
+  return new ModelError(reason, message, { rule, ...(retryAfter !== undefined && { retryAfter }) });
+}
+
+function outputOf(parameters: JsonObject): number {
+  const asked = parameters['max_completion_tokens'] ?? parameters['max_tokens'];
+  return typeof asked === 'number' ? asked : EXPECTED_OUTPUT;
+}
+
+function tokensOf(value: unknown): number {
+  return Math.ceil(JSON.stringify(value).length / CHARS_PER_TOKEN);
+}
+
+function lengthOf(event: ModelEvent): number {
+  if (event.type === 'text') return event.text.length;
+  return event.type === 'tool-arguments' ? event.delta.length : 0;
+}

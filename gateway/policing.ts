@@ -1,0 +1,110 @@
+import type { Decide } from './access/decide.ts';
+import { createApprovalDesk, type ApprovalDesk } from './approvals/desk.ts';
+import { webhookEvent } from './approvals/event.ts';
+import { createArgumentMask } from './approvals/mask.ts';
+import { startApprovalWebhooks } from './approvals/webhooks.ts';
+import type { ApprovalWebhook } from './config/policies/approvals.ts';
+import type { Config } from './config/schema.ts';
+import { approvalUrl } from './contract/approvals.ts';
+import type { Redactor } from './credentials/redactor.ts';
+import type { Identity } from './identity/identity.ts';
+import { createLimits, type Limits } from './limits/limits.ts';
+import { createPrices, loadKnownPrices, type Prices } from './limits/prices.ts';
+import type { LimitRule } from './limits/rules.ts';
+import type { Pipeline } from './pipeline/call.ts';
+import type { ModelPipeline } from './pipeline/model-call.ts';
+import { createModelOnion, createOnion, type OnionDeps } from './pipeline/onion.ts';
+import { createRuling } from './pipeline/ruling.ts';
+import type { Catalog } from './registry/catalog.ts';
+import type { ActivityStore, ApprovalStore, SharedState } from './storage/contracts.ts';
+import type { Log } from './telemetry/log.ts';
+import type { Dispatchers } from './upstream/dispatcher.ts';
+import { createFetchAnswer } from './upstream/fetch-json.ts';
+import type { Upstreams } from './upstream/upstreams.ts';
+
+/** The two pipelines, and what their stages share with the control plane. */
+export interface Policing {
+  readonly pipeline: Pipeline;
+  readonly modelPipeline: ModelPipeline;
+  readonly approvals: ApprovalDesk;
+  readonly limits: Limits;
+  readonly limitRules: () => readonly LimitRule[];
+  readonly webhooks: () => readonly ApprovalWebhook[];
+  /** Where a person decides the approval of this id. */
+  readonly approvalAddress: (id: string) => string;
+  /** Compiles a changed configuration, and gives the way to put it in force. Throws when it cannot be used. */
+  prepare(next: Config): () => void;
+  close(): void;
+}
+
+export function createPolicing(deps: {
+  readonly config: Config;
+  readonly activity: ActivityStore;
+  readonly catalog: Catalog;
+  readonly identity: Identity;
+  readonly decide: Decide;
+  readonly upstreams: Upstreams;
+  readonly dispatchers: Dispatchers;
+  readonly redactor: Redactor;
+  readonly approvalStore: ApprovalStore;
+  readonly sharedState: SharedState;
+  readonly requestConsent: OnionDeps['requestConsent'];
+  readonly resolve: (text: string) => string;
+  /** The gateway's own address. */
+  readonly base: () => string;
+  readonly log: Log;
+  readonly now: () => number;
+}): Policing {
+  const { activity, catalog, identity, decide, upstreams, log, now } = deps;
+  let { config } = deps;
+  let ruling = createRuling(config, catalog, decide, now);
+  let prices = pricesOf(config);
+  const webhooks = (): readonly ApprovalWebhook[] => config.policies.approvalWebhooks;
+  const approvalAddress = (id: string): string => approvalUrl(deps.base(), id);
+  const desk = createApprovalDesk({
+    store: deps.approvalStore,
+    mayApprove: (principal, question) => ruling.mayApprove(principal, question),
+    now,
+    onError: (error) => log.error({ err: error }, 'approvals could not be looked through'),
+  });
+  const telling = startApprovalWebhooks({
+    ...{ desk, webhooks, resolve: deps.resolve, now },
+    fetchAnswer: createFetchAnswer(deps.dispatchers),
+    eventOf: (record, webhook) => webhookEvent(record, webhook, deps.base()),
+    onFailed: (webhook, approval, error) =>
+      log.warn({ webhook, approval, err: error }, 'a webhook was not told of an approval'),
+  });
+  const limits = createLimits(deps.sharedState, (alert) => log.warn(alert, 'a budget has been spent so far'));
+  const shared = { activity, limits, ruling: () => ruling, now };
+  return {
+    pipeline: createOnion({
+      ...{ ...shared, catalog, identity, decide, upstreams },
+      approvals: { desk, addressOf: approvalAddress, mask: createArgumentMask(deps.redactor) },
+      requestConsent: deps.requestConsent,
+      onBroken: (error) => log.error({ err: error }, 'a pipeline stage broke'),
+    }),
+    modelPipeline: createModelOnion({ ...shared, prices: { cost: (...asked) => prices.cost(...asked) } }),
+    approvals: desk,
+    limits,
+    limitRules: () => ruling.limitRules,
+    webhooks,
+    approvalAddress,
+    prepare: (next) => {
+      const prepared = createRuling(next, catalog, decide, now);
+      return () => {
+        config = next;
+        ruling = prepared;
+        prices = pricesOf(next);
+      };
+    },
+    close: () => {
+      telling.close();
+      desk.close();
+    },
+  };
+}
+
+function pricesOf({ models }: Config): Prices {
+  const types = new Map(models.providers.map(({ name, type }) => [name, type]));
+  return createPrices(models.prices, (provider) => types.get(provider), loadKnownPrices);
+}

@@ -1,0 +1,150 @@
+import { periodOf } from '../limits/period.ts';
+import type { Charge, CounterStore, CounterWindow, SharedState, Taken } from './contracts.ts';
+
+/** A window is cut into so many slots, and one counts until all of it has left the window. */
+const SLOTS = 60;
+/** Counters of windows at least this long are kept over a restart. */
+const KEPT_FROM_MS = 3_600_000;
+const SAVE_EVERY_MS = 500;
+/** Counters at once; beyond them nothing new is let through until some have run out. */
+const MAX_COUNTERS = 200_000;
+const FULL_RETRY_MS = 1_000;
+
+interface Counter {
+  readonly key: string;
+  readonly window: CounterWindow;
+  /** The oldest first: the number of a slot, or the start of a period, and the amount. */
+  readonly slots: [number, number][];
+  total: number;
+}
+
+/** A `SharedState` of one process, whose long counters outlive it by `kept`. Takes and answers at once. */
+export function createMemorySharedState(now: () => number, kept?: CounterStore): SharedState {
+  const counters = new Map<string, Counter>();
+  const places = new Map<string, number>();
+  const changed = new Set<Counter>();
+  for (const { key, window, slots } of kept?.all() ?? []) {
+    const total = slots.reduce((sum, [, amount]) => sum + amount, 0);
+    const counter: Counter = { key, window, slots: slots.map(([at, amount]) => [at, amount]), total };
+    advance(counter, now());
+    if (counter.slots.length === 0) changed.add(counter);
+    else counters.set(id(key, window), counter);
+  }
+  const save = (): void => {
+    if (changed.size === 0) return;
+    kept?.save([...changed]);
+    changed.clear();
+  };
+  const saving = kept && setInterval(save, SAVE_EVERY_MS).unref();
+
+  const find = (key: string, window: CounterWindow): Counter | undefined => {
+    const counter = counters.get(id(key, window));
+    if (counter !== undefined) advance(counter, now());
+    return counter;
+  };
+  const sweep = (): void => {
+    for (const [name, counter] of counters) {
+      advance(counter, now());
+      if (counter.slots.length === 0) counters.delete(name);
+    }
+  };
+  const count = (key: string, window: CounterWindow, amount: number): void => {
+    let counter = find(key, window);
+    if (counter === undefined)
+      counters.set(id(key, window), (counter = { key, window, slots: [], total: 0 }));
+    const at = slotOf(window, now());
+    const last = counter.slots.at(-1);
+    if (last?.[0] === at) last[1] += amount;
+    else counter.slots.push([at, amount]);
+    counter.total += amount;
+    if (kept !== undefined && (typeof window === 'string' || window >= KEPT_FROM_MS)) changed.add(counter);
+  };
+
+  return {
+    take: (charges) => {
+      if (counters.size + charges.length > MAX_COUNTERS) {
+        sweep();
+        if (counters.size + charges.length > MAX_COUNTERS)
+          return { ok: false, index: 0, retryAfterMs: FULL_RETRY_MS };
+      }
+      for (const [index, charge] of charges.entries()) {
+        const counter = find(charge.key, charge.window);
+        const used = counter?.total ?? 0;
+        if (used + charge.amount > charge.limit)
+          return { ok: false, index, retryAfterMs: roomIn(charge, counter, now()) };
+      }
+      for (const { key, window, amount } of charges) count(key, window, amount);
+      return { ok: true };
+    },
+    add: (key, window, amount) => {
+      if (amount !== 0) count(key, window, amount);
+    },
+    used: (key, window) => Math.max(0, find(key, window)?.total ?? 0),
+    acquire: (key, limit) => {
+      const taken = places.get(key) ?? 0;
+      if (taken >= limit) return false;
+      places.set(key, taken + 1);
+      return true;
+    },
+    release: (key) => {
+      const taken = places.get(key) ?? 0;
+      if (taken <= 1) places.delete(key);
+      else places.set(key, taken - 1);
+    },
+    reset: (prefix) => {
+      for (const [name, counter] of counters) {
+        if (!counter.key.startsWith(prefix)) continue;
+        counter.slots.length = 0;
+        counter.total = 0;
+        counters.delete(name);
+        if (kept !== undefined) changed.add(counter);
+      }
+      save();
+    },
+    close: () => {
+      clearInterval(saving);
+      save();
+      kept?.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function id(key: string, window: CounterWindow): string {
+  return `${window} ${key}`;
+}
+
+function slotOf(window: CounterWindow, now: number): number {
+  return typeof window === 'number' ? Math.floor(now / (window / SLOTS)) : periodOf(window, now).start;
+}
+
+/** Lets go of what has left the window. */
+function advance(counter: Counter, now: number): void {
+  const { window, slots } = counter;
+  const current = slotOf(window, now);
+  const leaves = (slot: number): boolean =>
+    typeof window === 'number' ? current - slot > SLOTS : slot !== current;
+  while (slots[0] !== undefined && leaves(slots[0][0])) {
+    counter.total -= slots[0][1];
+    slots.shift();
+  }
+  // Sums of fractions drift; an empty counter is none.
+  if (slots.length === 0) counter.total = 0;
+}
+
+/** When there is room for a charge; undefined when it would not fit into an empty window. */
+function roomIn(
+  charge: Charge,
+  counter: Counter | undefined,
+  now: number,
+): Extract<Taken, { ok: false }>['retryAfterMs'] {
+  if (charge.amount > charge.limit) return undefined;
+  const { window } = charge;
+  if (typeof window === 'string') return periodOf(window, now).end - now;
+  let used = counter?.total ?? 0;
+  for (const [slot, amount] of counter?.slots ?? []) {
+    used -= amount;
+    if (used + charge.amount <= charge.limit) return (slot + SLOTS + 1) * (window / SLOTS) - now;
+  }
+  return window;
+}

@@ -1,0 +1,42 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { CounterStore, KeptCounter } from './contracts.ts';
+
+/** A `CounterStore` in one SQLite file of mode 600. `onError` hears of a disk that fails; counting goes on. */
+export function openCounterStore(file: string, onError: (error: unknown) => void): CounterStore {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const database = new DatabaseSync(file, { timeout: 2_000 });
+  chmodSync(file, 0o600);
+  database.exec(
+    'pragma journal_mode = wal; pragma synchronous = normal;' +
+      'create table if not exists counters (key text, window text, slots text, primary key (key, window));',
+  );
+  const put = database.prepare('insert or replace into counters (key, window, slots) values (?, ?, ?)');
+  const drop = database.prepare('delete from counters where key = ? and window = ?');
+  return {
+    all: () =>
+      database
+        .prepare('select key, window, slots from counters')
+        .all()
+        .map(({ key, window, slots }) => ({
+          key: String(key),
+          window: JSON.parse(String(window)) as KeptCounter['window'],
+          slots: JSON.parse(String(slots)) as KeptCounter['slots'],
+        })),
+    save: (counters) => {
+      try {
+        database.exec('begin');
+        for (const { key, window, slots } of counters) {
+          if (slots.length === 0) drop.run(key, JSON.stringify(window));
+          else put.run(key, JSON.stringify(window), JSON.stringify(slots));
+        }
+        database.exec('commit');
+      } catch (error) {
+        if (database.isTransaction) database.exec('rollback');
+        onError(error);
+      }
+    },
+    close: () => database.close(),
+  };
+}
