@@ -181,12 +181,12 @@ function serverItem(server: ServerView, lacking: CredentialView | undefined): vs
     });
   const waiting = server.review?.waiting ?? 0;
   const well = waiting === 0 ? countTools(server.tools.length) : t('{0} to review', countChanges(waiting));
-  const rest = server.lastError === undefined ? well : firstLine(server.lastError);
+  const rest = circuitWords(server) ?? (server.lastError === undefined ? well : firstLine(server.lastError));
   return createItem(server.name, Collapsed, {
     id: server.fqn,
     description: server.state === 'configured' || server.state === 'starting' ? state : `${state} · ${rest}`,
     icon:
-      server.state === 'ready' && waiting > 0
+      server.state === 'ready' && (waiting > 0 || circuitWords(server) !== undefined)
         ? noticeIcon('warning')
         : isAtRest(server)
           ? new vscode.ThemeIcon('circle-outline')
@@ -252,6 +252,16 @@ function noticeIcon(severity: 'error' | 'warning'): vscode.ThemeIcon {
   return new vscode.ThemeIcon(severity, new vscode.ThemeColor(colour));
 }
 
+/** Why no calls are made of it; undefined while they are. */
+function circuitWords({ health }: ServerView): string | undefined {
+  if (health === undefined || health.circuit === 'closed') return undefined;
+  if (health.circuit === 'half-open') return t('failed too often, is tried again');
+  const at = health.opensAgainAt;
+  return at === undefined
+    ? t('failed too often, is left in peace')
+    : t('failed too often, is tried again at {0}', new Date(at).toLocaleTimeString());
+}
+
 function serverTooltip(server: ServerView, state: string): string {
   const info = server.serverInfo;
   return lines(
@@ -260,6 +270,8 @@ function serverTooltip(server: ServerView, state: string): string {
     info === undefined ? server.transport : `${info.name} ${info.version}, ${server.transport}`,
     server.listedAt === undefined ? undefined : t('Listed {0}', new Date(server.listedAt).toLocaleString()),
     server.lastError,
+    circuitWords(server),
+    (server.health?.retries ?? 0) > 0 ? t('Tried again {0} times', server.health?.retries ?? 0) : undefined,
     ...server.warnings,
     ...(server.stderrTail.length > 0 ? [t('Its newest messages:'), ...server.stderrTail] : []),
   );

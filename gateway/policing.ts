@@ -17,6 +17,7 @@ import { createModelOnion, createOnion, type OnionDeps } from './pipeline/onion.
 import { createRuling } from './pipeline/ruling.ts';
 import type { Catalog } from './registry/catalog.ts';
 import type { ActivityStore, ApprovalStore, SharedState } from './storage/contracts.ts';
+import { createResilience, type Resilience } from './resilience/resilience.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Dispatchers } from './upstream/dispatcher.ts';
 import { createFetchAnswer } from './upstream/fetch-json.ts';
@@ -28,6 +29,7 @@ export interface Policing {
   readonly modelPipeline: ModelPipeline;
   readonly approvals: ApprovalDesk;
   readonly limits: Limits;
+  readonly resilience: Resilience;
   readonly limitRules: () => readonly LimitRule[];
   readonly webhooks: () => readonly ApprovalWebhook[];
   /** Where a person decides the approval of this id. */
@@ -74,11 +76,15 @@ export function createPolicing(deps: {
     onFailed: (webhook, approval, error) =>
       log.warn({ webhook, approval, err: error }, 'a webhook was not told of an approval'),
   });
+  const resilience = createResilience(now);
+  resilience.onChange((server, circuit) =>
+    log.warn({ server, circuit }, 'the circuit of a server has changed'),
+  );
   const limits = createLimits(deps.sharedState, (alert) => log.warn(alert, 'a budget has been spent so far'));
   const shared = { activity, limits, ruling: () => ruling, now };
   return {
     pipeline: createOnion({
-      ...{ ...shared, catalog, identity, decide, upstreams },
+      ...{ ...shared, catalog, identity, decide, upstreams, resilience },
       approvals: { desk, addressOf: approvalAddress, mask: createArgumentMask(deps.redactor) },
       requestConsent: deps.requestConsent,
       onBroken: (error) => log.error({ err: error }, 'a pipeline stage broke'),
@@ -86,6 +92,7 @@ export function createPolicing(deps: {
     modelPipeline: createModelOnion({ ...shared, prices: { cost: (...asked) => prices.cost(...asked) } }),
     approvals: desk,
     limits,
+    resilience,
     limitRules: () => ruling.limitRules,
     webhooks,
     approvalAddress,

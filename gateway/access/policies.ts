@@ -1,5 +1,6 @@
 import type { When } from '../config/policies/when.ts';
 import type { ApprovalTerms } from '../config/policies/approvals.ts';
+import type { ResiliencePolicy } from '../config/policies/resilience.ts';
 import type { Budget, RateLimit } from '../config/policies/limits.ts';
 import type { Config, GroupConfig } from '../config/schema.ts';
 import { createConditions, type Condition } from './condition.ts';
@@ -22,6 +23,7 @@ export interface ApprovalPolicy extends Compiled<ApprovalTerms> {
 
 /** The configuration's policies, in its order. */
 export interface Policies {
+  readonly resilience: readonly Compiled<ResiliencePolicy>[];
   readonly rateLimits: readonly Compiled<RateLimit>[];
   readonly budgets: readonly Compiled<Budget>[];
   /** Of groups, and those that are about any call. */
@@ -33,6 +35,7 @@ export function compilePolicies(config: Config): Policies {
   const conditionOf = createConditions();
   const { policies } = config;
   return {
+    resilience: compileSection(policies.resilience, 'policies.resilience', conditionOf),
     rateLimits: compileSection(policies.rateLimits, 'policies.rateLimits', conditionOf),
     budgets: compileSection(policies.budgets, 'policies.budgets', conditionOf),
     approvals: [

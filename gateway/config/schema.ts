@@ -58,7 +58,15 @@ const processSchema = z.strictObject({
 });
 
 const timeoutsSchema = z
-  .strictObject({ connect: timeoutSchema.default(10_000), call: timeoutSchema.default(60_000) })
+  .strictObject({
+    connect: timeoutSchema.default(10_000),
+    /** The whole of a call, with all its tries. */
+    call: timeoutSchema.default(60_000),
+    /** Until the first progress or the answer. */
+    firstByte: timeoutSchema.optional(),
+    /** Between two signs of progress. */
+    idle: timeoutSchema.optional(),
+  })
   .prefault({});
 
 /** `review`: it waits until somebody has accepted it. `trust`: it is accepted as it comes. */

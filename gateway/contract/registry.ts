@@ -71,6 +71,18 @@ export const serverViewSchema = z.object({
   lastError: z.string().optional(),
   /** What it waits for before it can be connected to: that somebody signs in, or fills in values. */
   lacks: z.enum(['consent', 'values']).optional(),
+  /** How calls of it fare, once there was one. */
+  health: z
+    .object({
+      /** Whether calls are made: `open` for a while after many failures, `half-open` while one is tried. */
+      circuit: z.enum(['closed', 'open', 'half-open']),
+      /** When the next call will be let through (ISO 8601); while it is open. */
+      opensAgainAt: z.string().optional(),
+      /** Tries after the first, since the gateway's start. */
+      retries: z.number().int(),
+      underWay: z.number().int(),
+    })
+    .optional(),
   /** The newest lines of the server's standard error, oldest first. */
   stderrTail: z.array(z.string()),
   /** What the server says of itself at `initialize`. */

@@ -7,11 +7,12 @@ import type { ActivityPage } from '../contract/activity.ts';
 import { callRequestSchema, type CallResponse } from '../contract/admin.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Policing } from '../policing.ts';
+import type { Resilience } from '../resilience/resilience.ts';
 import type { ConsentDesk } from '../credentials/consent-desk.ts';
 import type { Oauth } from '../credentials/oauth/oauth.ts';
 import type { PersonalCredentials } from '../credentials/personal.ts';
 import type { SecretVault } from '../credentials/vault.ts';
-import type { RegistryEvent } from '../contract/registry.ts';
+import type { RegistryEvent, RegistryView } from '../contract/registry.ts';
 import { searchQuerySchema } from '../contract/search.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Tokens } from '../identity/tokens.ts';
@@ -104,6 +105,10 @@ export function createAdminApp(deps: AdminDeps): Express {
       }
       await handler(req, res, principal);
     };
+  const view = (principal: Principal): RegistryView =>
+    registryView(principal, deps.catalog, deps.config(), deps.decide, deps.gatewayVersion, (id) =>
+      deps.policing.resilience.view(id),
+    );
   const anyone = (handler: Handler) => guarded(handler);
   const administrator = (handler: Handler) => guarded(handler, () => ({ action: 'manage' }));
   /** Administrators, and who manages the group that the route names. */
@@ -113,7 +118,7 @@ export function createAdminApp(deps: AdminDeps): Express {
   app.get(
     '/api/v1/registry',
     anyone((_req, res, principal) => {
-      res.json(registryView(principal, deps.catalog, deps.config(), deps.decide, deps.gatewayVersion));
+      res.json(view(principal));
     }),
   );
   app.get(
@@ -130,13 +135,14 @@ export function createAdminApp(deps: AdminDeps): Express {
   );
   app.get(
     '/api/v1/events',
-    anyone((_req, res) => streamEvents(res, deps.catalog)),
+    anyone((_req, res) => streamEvents(res, deps.catalog, deps.policing.resilience)),
   );
   app.post(
     '/api/v1/registry/refresh',
     administrator(async (_req, res, principal) => {
       await deps.upstreams.refresh();
-      res.json(registryView(principal, deps.catalog, deps.config(), deps.decide, deps.gatewayVersion));
+      deps.policing.resilience.reset();
+      res.json(view(principal));
     }),
   );
   app.post(
@@ -205,7 +211,7 @@ export function createAdminApp(deps: AdminDeps): Express {
 const activityQuerySchema = z.object({ limit: z.coerce.number().int().min(1).max(1000).default(100) });
 const CALL_BODY_LIMIT = 16 * 1024 * 1024;
 
-function streamEvents(res: Response, catalog: Catalog): void {
+function streamEvents(res: Response, catalog: Catalog, resilience: Resilience): void {
   const stream = openSse(res);
   let pending: NodeJS.Timeout | undefined;
   const send = (): void => {
@@ -215,9 +221,12 @@ function streamEvents(res: Response, catalog: Catalog): void {
   };
   send();
   // A burst of changes is one event.
-  const stop = catalog.onChange(() => (pending ??= setTimeout(send, 100)));
+  const soon = (): void => {
+    pending ??= setTimeout(send, 100);
+  };
+  const stops = [catalog.onChange(soon), resilience.onChange(soon)];
   stream.signal.addEventListener('abort', () => {
-    stop();
+    for (const stop of stops) stop();
     clearTimeout(pending);
   });
 }

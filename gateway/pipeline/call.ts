@@ -250,8 +250,29 @@ export interface Refusal {
   readonly consent?: ConsentRequest;
   /** With `approval-required`: the request. */
   readonly approval?: ApprovalRequest;
+  /** What went wrong between the gateway and the server, where that is why. */
+  readonly fault?: Fault;
   /** The upstream's own JSON-RPC error, byte for byte. */
   readonly upstreamError?: { readonly code: number; readonly message: string; readonly data?: unknown };
+}
+
+/** A failure of transport, not of what was called. */
+export interface Fault {
+  readonly cause: 'connect' | 'lost' | 'timeout' | '429' | '502' | '503' | '504' | 'status';
+  /** The request has certainly not reached the server. */
+  readonly unsent: boolean;
+  /** Milliseconds that the server asked to wait. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** Why a call was given up: it took longer than this setting allows. */
+export class TimedOut extends Error {
+  readonly setting: string;
+
+  constructor(setting: string, message: string) {
+    super(message);
+    this.setting = setting;
+  }
 }
 
 /** A call's end: the upstream's `result` untouched, or a refusal. */

@@ -4,24 +4,20 @@ import type { Limits } from '../limits/limits.ts';
 import type { Prices } from '../limits/prices.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { ActivityStore } from '../storage/contracts.ts';
+import type { Resilience } from '../resilience/resilience.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { approvalStage, type ApprovalStageDeps } from './approval.ts';
 import { createArgumentValidator } from './arguments.ts';
 import type { Pipeline } from './call.ts';
+import { resilienceStage } from './resilience.ts';
+import { timeoutStage } from './timeout.ts';
 import { consentStage } from './consent.ts';
 import { createModelPipeline, type ModelPipeline } from './model-call.ts';
 import { limitsStage, modelLimitsStage } from './limits.ts';
 import { modelRecordStage } from './model-record.ts';
 import { createPipeline } from './pipeline.ts';
 import type { Ruling } from './ruling.ts';
-import {
-  authenticateStage,
-  decideStage,
-  recordStage,
-  timeoutStage,
-  upstreamStage,
-  validateStage,
-} from './stages.ts';
+import { authenticateStage, decideStage, recordStage, upstreamStage, validateStage } from './stages.ts';
 
 export interface OnionDeps {
   readonly activity: ActivityStore;
@@ -31,6 +27,7 @@ export interface OnionDeps {
   readonly ruling: () => Ruling;
   readonly upstreams: Upstreams;
   readonly limits: Limits;
+  readonly resilience: Resilience;
   readonly approvals: Pick<ApprovalStageDeps, 'desk' | 'mask' | 'addressOf'>;
   readonly requestConsent: Parameters<typeof consentStage>[0];
   readonly now: () => number;
@@ -58,6 +55,7 @@ export function createOnion(deps: OnionDeps): Pipeline {
         onError: deps.onBroken,
       }),
       timeoutStage(catalog),
+      resilienceStage(deps.resilience, deps.ruling, catalog),
       upstreamStage(upstreams, catalog, [decideOn, validate]),
     ],
     deps.onBroken,

@@ -10,13 +10,14 @@ import {
   ConsentNeededError,
   CredentialsMissingError,
   describeError,
+  HttpStatusError,
   JsonRpcError,
   UnavailableError,
 } from '../upstream/errors.ts';
 import type { Caller } from '../upstream/isolation.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { ArgumentValidator } from './arguments.ts';
-import type { Call, Next, Outcome, Refusal, Requests, Stage } from './call.ts';
+import type { Call, Fault, Next, Outcome, Refusal, Requests, Stage } from './call.ts';
 import { toRecord } from './record.ts';
 import { refuse } from './refuse.ts';
 import { heldToolOf, isForHeldPrompt, serverOf, toolOf, wayOf, type Way } from './way.ts';
@@ -116,37 +117,6 @@ export function validateStage(validator: ArgumentValidator, catalog: Catalog): S
   };
 }
 
-/**
- * Ends a call that takes longer than its server's `timeouts.call`; the server is told to stop working on it. While
- * the server waits for the caller's own answer, its time is extended.
- */
-export function timeoutStage(catalog: Catalog): Stage {
-  return async (call, next) => {
-    const limit = catalog.entry(serverOf(call, catalog))?.config.timeouts.call ?? 0;
-    const timer = new AbortController();
-    const expire = (): void => {
-      if (call.own?.waiting() === true) handle = setTimeout(expire, limit);
-      else timer.abort();
-    };
-    let handle = setTimeout(expire, limit);
-    const follow = (): void => timer.abort(call.signal.reason);
-    call.signal.addEventListener('abort', follow, { once: true });
-    if (call.signal.aborted) follow();
-    try {
-      const outcome = await next({ ...call, signal: timer.signal });
-      if (outcome.ok || outcome.refusal.reason !== 'cancelled' || call.signal.aborted) return outcome;
-      return await refuse(
-        'timeout',
-        `no answer within ${limit / 1000} s (timeouts.call of the server)`,
-        'timeouts.call',
-      );
-    } finally {
-      clearTimeout(handle);
-      call.signal.removeEventListener('abort', follow);
-    }
-  };
-}
-
 const METHODS = {
   tool: 'tools/call',
   resource: 'resources/read',
@@ -163,21 +133,26 @@ const METHODS = {
 export function upstreamStage(upstreams: Upstreams, catalog: Catalog, judges: readonly Stage[] = []): Stage {
   return async (call) => {
     const began = performance.now();
+    let sent = false;
     try {
       const way = wayOf(call, catalog);
       if (way === undefined) return await gone(call);
       const { own, signal } = call;
       const ready = own === undefined ? upstreams.connected(way.serverId, callerOf(call)) : own.ready();
-      if (!(ready instanceof Promise)) return await send(ready, call, way);
+      if (!(ready instanceof Promise)) {
+        sent = true;
+        return await send(ready, call, way);
+      }
       const connection = await withSignal(ready, signal);
       const last: Next = (judged) => {
+        sent = true;
         const now = wayOf(judged, catalog);
         // A virtual server's tool may by now be another server's than the one that was waited for.
         return now?.serverId === way.serverId ? send(connection, judged, now) : gone(judged);
       };
       return await judges.reduceRight<Next>((next, judge) => (judged) => judge(judged, next), last)(call);
     } catch (error) {
-      return { ok: false, refusal: explain(error, call) };
+      return { ok: false, refusal: explain(error, call, sent) };
     } finally {
       call.facts.upstreamMs += performance.now() - began;
     }
@@ -213,7 +188,7 @@ function asksInVain(name: string, requests: unknown): string {
 /** The server needs a capability that the caller did not declare (MCP 2026-07-28, Error Codes). */
 const MISSING_CAPABILITY = -32021;
 
-function explain(error: unknown, call: Call): Refusal {
+function explain(error: unknown, call: Call, sent: boolean): Refusal {
   if (call.signal.aborted) return { reason: 'cancelled', message: 'the call was cancelled' };
   if (error instanceof JsonRpcError) {
     const { code, message, data } = error;
@@ -230,8 +205,28 @@ function explain(error: unknown, call: Call): Refusal {
   if (error instanceof CredentialsMissingError)
     return { reason: 'auth-required', message: `${call.target.serverId}: ${error.message}` };
   const why = error instanceof UnavailableError ? error.message : describeError(error);
-  return { reason: 'upstream-unavailable', message: `${call.target.serverId} is not available: ${why}` };
+  const message = `${call.target.serverId} is not available: ${why}`;
+  const fault = faultOf(error, sent);
+  const { retryAfterMs } = fault;
+  return {
+    reason: 'upstream-unavailable',
+    message,
+    fault,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  };
 }
+
+function faultOf(error: unknown, sent: boolean): Fault {
+  if (error instanceof HttpStatusError) {
+    const cause = STATUSES.find((status) => status === String(error.statusCode)) ?? 'status';
+    // What was refused for too many requests was not worked on.
+    return { cause, unsent: cause === '429', retryAfterMs: error.retryAfterMs };
+  }
+  const unsent = !sent || (error instanceof UnavailableError && error.unsent);
+  return { cause: unsent ? 'connect' : 'lost', unsent };
+}
+
+const STATUSES = ['429', '502', '503', '504'] as const;
 
 /** Gives up waiting when the signal aborts; what is waited for goes on. */
 function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -11,6 +11,7 @@ import type {
 } from '../contract/registry.ts';
 import { promptViewSchema, resourceViewSchema, toolViewSchema } from '../contract/registry.ts';
 import type { Principal } from '../identity/principal.ts';
+import type { HealthView, Resilience } from '../resilience/resilience.ts';
 import type { Catalog } from './catalog.ts';
 import type { Listed, ServerEntry } from './entry.ts';
 import { aggregatePrefixes, NAME_LIMIT, SEPARATOR } from './names.ts';
@@ -23,6 +24,7 @@ export function registryView(
   config: Config,
   decide: Decide,
   gatewayVersion: string,
+  healthOf: Resilience['view'] = () => undefined,
 ): RegistryView {
   const servers = catalog.servers(principal);
   const administers = decide(principal, { action: 'manage' }).effect === 'allow';
@@ -46,6 +48,7 @@ export function registryView(
               : { ...entry, warnings: [], pins: undefined },
             catalog.tools(principal, entry),
             prefixes.get(entry.id) ?? entry.name,
+            healthOf(entry.id),
           ),
         ),
     }));
@@ -56,7 +59,12 @@ function exposed({ config }: ServerEntry): string[] {
   return exposedOf(config).map(({ path, message }) => `${path}: ${message}`);
 }
 
-function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string): ServerView {
+function serverView(
+  entry: ServerEntry,
+  tools: readonly Listed[],
+  prefix: string,
+  health: HealthView | undefined,
+): ServerView {
   const { config, status, capabilities } = entry;
   const review = reviewSummary(entry.pins);
   return {
@@ -70,6 +78,7 @@ function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string
     state: status.state,
     ...(status.lastError !== undefined && { lastError: status.lastError }),
     ...(status.lacks !== undefined && { lacks: status.lacks }),
+    ...(health !== undefined && { health: healthView(health) }),
     stderrTail: [...status.stderrTail],
     ...(status.serverInfo !== undefined && { serverInfo: status.serverInfo }),
     ...(status.protocolVersion !== undefined && { protocolVersion: status.protocolVersion }),
@@ -88,6 +97,13 @@ function serverView(entry: ServerEntry, tools: readonly Listed[], prefix: string
       ...capabilities.templates.flatMap((template) => resourceView(template, true)),
     ],
     prompts: capabilities.prompts.flatMap(promptView),
+  };
+}
+
+function healthView({ opensAgainAt, ...health }: HealthView): NonNullable<ServerView['health']> {
+  return {
+    ...health,
+    ...(opensAgainAt !== undefined && { opensAgainAt: new Date(opensAgainAt).toISOString() }),
   };
 }
 

@@ -15,9 +15,13 @@ export class JsonRpcError extends Error {
 
 /** The server cannot be reached, or went away before it answered. The message says why, for a person. */
 export class UnavailableError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
+  /** The request has certainly not reached the server. */
+  readonly unsent: boolean;
+
+  constructor(message: string, options: ErrorOptions & { readonly unsent?: boolean } = {}) {
     super(message, options);
     this.name = 'UnavailableError';
+    this.unsent = options.unsent === true;
   }
 }
 
@@ -40,19 +44,22 @@ export class HttpStatusError extends UnavailableError {
   readonly statusCode: number;
   /** The JSON-RPC error in the body, where there is one. */
   readonly rpc: JsonObject | undefined;
+  /** Milliseconds that the server asked to wait. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(message: string, statusCode: number, rpc?: JsonObject) {
+  constructor(message: string, statusCode: number, rpc?: JsonObject, retryAfterMs?: number) {
     super(message);
     this.name = 'HttpStatusError';
     this.statusCode = statusCode;
     this.rpc = rpc;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
 /** The server no longer knows the session; the request was not processed and may be sent again. */
 export class SessionLostError extends UnavailableError {
   constructor() {
-    super('the server has forgotten the session');
+    super('the server has forgotten the session', { unsent: true });
     this.name = 'SessionLostError';
   }
 }

@@ -66,8 +66,9 @@ export class HttpWire {
     } catch (error) {
       if (error instanceof UnavailableError) throw error;
       const reason = `${origin} cannot be reached (${describeError(error)})`;
-      if (!signal.aborted && isRefusal(error)) this.onUnreachable(reason);
-      throw new UnavailableError(reason);
+      const unsent = isRefusal(error);
+      if (!signal.aborted && unsent) this.onUnreachable(reason);
+      throw new UnavailableError(reason, { unsent });
     }
   }
 }
@@ -143,7 +144,7 @@ export async function refusalText(response: JsonResponse | StreamResponse): Prom
 export function refusal(
   statusCode: number,
   text: string,
-  headers: Pick<IncomingHttpHeaders, 'www-authenticate'>,
+  headers: Pick<IncomingHttpHeaders, 'www-authenticate' | 'retry-after'>,
 ): HttpStatusError {
   const signsIn = challengeIn(headers)?.resourceMetadata !== undefined;
   const advice = signsIn ? '; it has people sign in: auth: { type: oauth2 }' : "; check this server's auth";
@@ -154,5 +155,13 @@ export function refusal(
   const said = text.length > REFUSAL_LIMIT ? '' : text.trim();
   const body = parseJson(text);
   const rpc = isJsonObject(body) && isJsonObject(body['error']) ? body['error'] : undefined;
-  return new HttpStatusError(said === '' ? meaning : `${meaning}: ${said}`, statusCode, rpc);
+  const words = said === '' ? meaning : `${meaning}: ${said}`;
+  return new HttpStatusError(words, statusCode, rpc, retryAfterOf(headers['retry-after']));
+}
+
+/** Seconds or a date (RFC 9110, Retry-After), as milliseconds from now. */
+function retryAfterOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }

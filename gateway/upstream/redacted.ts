@@ -38,6 +38,7 @@ export function redacted(error: unknown, redact: Redact): unknown {
       redact(error.message),
       error.statusCode,
       within(error.rpc, redact) as JsonObject | undefined,
+      error.retryAfterMs,
     );
   error.message = redact(error.message);
   if (error.stack !== undefined) error.stack = redact(error.stack);

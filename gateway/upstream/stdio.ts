@@ -162,9 +162,10 @@ function batchedWriter(stream: Writable): (message: JsonObject) => Promise<boole
     if (stream.writable) stream.write(text);
   };
   return (message) => {
-    if (!stream.writable) return Promise.reject(new UnavailableError("the server's input is closed"));
+    if (!stream.writable)
+      return Promise.reject(new UnavailableError("the server's input is closed", { unsent: true }));
     if (stream.writableLength > WAITING_LIMIT) {
-      return Promise.reject(new UnavailableError('the server does not read its input'));
+      return Promise.reject(new UnavailableError('the server does not read its input', { unsent: true }));
     }
     if (batch === '') setImmediate(flush);
     batch += `${JSON.stringify(message)}\n`;

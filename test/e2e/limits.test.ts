@@ -65,9 +65,7 @@ const statuses = (answers: readonly ApiAnswer[]): number[] => answers.map(({ sta
 async function connect(who: string, path: string): Promise<Client> {
   const client = new Client({ name: who, version: '1' });
   const requestInit = { headers: { authorization: `Bearer ${people.tokens[who] ?? ''}` } };
-  await client.connect(
-    new StreamableHTTPClientTransport(new URL(gateway.address + path), { requestInit }),
-  );
+  await client.connect(new StreamableHTTPClientTransport(new URL(gateway.address + path), { requestInit }));
   return client;
 }
 

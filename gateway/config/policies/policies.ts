@@ -1,10 +1,12 @@
 import * as z from 'zod';
 import { approvalPolicySchema, approvalWebhookSchema } from './approvals.ts';
 import { budgetSchema, rateLimitSchema } from './limits.ts';
+import { resiliencePolicySchema } from './resilience.ts';
 
 /** What holds for calls beyond who may make them. */
 export const policiesSchema = z
   .strictObject({
+    resilience: z.array(resiliencePolicySchema).default([]),
     rateLimits: z.array(rateLimitSchema).default([]),
     budgets: z.array(budgetSchema).default([]),
     approvals: z.array(approvalPolicySchema).default([]),
@@ -14,6 +16,7 @@ export const policiesSchema = z
     for (const [section, policies] of Object.entries(context.value)) {
       const names = new Set<string>();
       policies.forEach((policy, index) => {
+        if (policy.name === undefined) return;
         if (!names.has(policy.name)) names.add(policy.name);
         else
           context.issues.push({

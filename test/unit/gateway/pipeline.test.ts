@@ -10,10 +10,10 @@ import {
   authenticateStage,
   decideStage,
   recordStage,
-  timeoutStage,
   upstreamStage,
   validateStage,
 } from '../../../gateway/pipeline/stages.ts';
+import { timeoutStage } from '../../../gateway/pipeline/timeout.ts';
 import type { ActivityStore } from '../../../gateway/storage/contracts.ts';
 import { JsonRpcError, UnavailableError } from '../../../gateway/upstream/errors.ts';
 import { catalogOf, configOf, principalOf, tool, type Offer } from './support.ts';
