@@ -193,6 +193,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     directory: catalog,
     pipeline,
     modelPipeline,
+    ...{ kept: policing.kept, paging: policing.paging },
     runStore: deps.runStore,
     resume: identity.resume,
     log,
@@ -203,6 +204,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { holds } = identity;
   const mcp = createMcpSurface({
     ...{ catalog, upstreams, pipeline, search, holds, now },
+    ...{ kept: policing.kept, paging: policing.paging },
     secret: deps.tokenKey,
     version,
   });

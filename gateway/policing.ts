@@ -3,6 +3,7 @@ import { createApprovalDesk, type ApprovalDesk } from './approvals/desk.ts';
 import { webhookEvent } from './approvals/event.ts';
 import { createArgumentMask } from './approvals/mask.ts';
 import { startApprovalWebhooks } from './approvals/webhooks.ts';
+import { createKeptResults, type KeptResults } from './bounds/kept-results.ts';
 import type { ApprovalWebhook } from './config/policies/approvals.ts';
 import type { Config } from './config/schema.ts';
 import { approvalUrl } from './contract/approvals.ts';
@@ -30,6 +31,9 @@ export interface Policing {
   readonly approvals: ApprovalDesk;
   readonly limits: Limits;
   readonly resilience: Resilience;
+  /** Results that are read page by page, and whether any rule asks for that. */
+  readonly kept: KeptResults;
+  readonly paging: () => boolean;
   readonly limitRules: () => readonly LimitRule[];
   readonly webhooks: () => readonly ApprovalWebhook[];
   /** Where a person decides the approval of this id. */
@@ -80,8 +84,9 @@ export function createPolicing(deps: {
   resilience.onChange((server, circuit) =>
     log.warn({ server, circuit }, 'the circuit of a server has changed'),
   );
+  const kept = createKeptResults(now);
   const limits = createLimits(deps.sharedState, (alert) => log.warn(alert, 'a budget has been spent so far'));
-  const shared = { activity, limits, ruling: () => ruling, now };
+  const shared = { activity, limits, kept, ruling: () => ruling, now };
   return {
     pipeline: createOnion({
       ...{ ...shared, catalog, identity, decide, upstreams, resilience },
@@ -93,6 +98,8 @@ export function createPolicing(deps: {
     approvals: desk,
     limits,
     resilience,
+    kept,
+    paging: () => ruling.paging,
     limitRules: () => ruling.limitRules,
     webhooks,
     approvalAddress,

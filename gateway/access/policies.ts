@@ -1,9 +1,11 @@
 import type { When } from '../config/policies/when.ts';
 import type { ApprovalTerms } from '../config/policies/approvals.ts';
 import type { ResiliencePolicy } from '../config/policies/resilience.ts';
+import type { BoundsPolicy } from '../config/policies/bounds.ts';
 import type { Budget, RateLimit } from '../config/policies/limits.ts';
 import type { Config, GroupConfig } from '../config/schema.ts';
 import { createConditions, type Condition } from './condition.ts';
+import { compileMatcher } from './match.ts';
 import { createDecide } from './decide.ts';
 import { compileTools, compileWhen, type Applies } from './when.ts';
 
@@ -23,6 +25,8 @@ export interface ApprovalPolicy extends Compiled<ApprovalTerms> {
 
 /** The configuration's policies, in its order. */
 export interface Policies {
+  /** Of tools' rules, and those that are about any call. */
+  readonly bounds: readonly Compiled<BoundsPolicy>[];
   readonly resilience: readonly Compiled<ResiliencePolicy>[];
   readonly rateLimits: readonly Compiled<RateLimit>[];
   readonly budgets: readonly Compiled<Budget>[];
@@ -35,6 +39,10 @@ export function compilePolicies(config: Config): Policies {
   const conditionOf = createConditions();
   const { policies } = config;
   return {
+    bounds: [
+      ...config.groups.flatMap(compileToolBounds),
+      ...compileSection(policies.bounds, 'policies.bounds', conditionOf),
+    ],
     resilience: compileSection(policies.resilience, 'policies.resilience', conditionOf),
     rateLimits: compileSection(policies.rateLimits, 'policies.rateLimits', conditionOf),
     budgets: compileSection(policies.budgets, 'policies.budgets', conditionOf),
@@ -46,6 +54,22 @@ export function compilePolicies(config: Config): Policies {
       })),
     ],
   };
+}
+
+function compileToolBounds({ name, servers }: GroupConfig, groupIndex: number): Compiled<BoundsPolicy>[] {
+  return servers.flatMap((server, serverIndex) =>
+    server.tools.flatMap(({ match, arguments: args = {}, result = {} }, index) => {
+      if (Object.keys(args).length + Object.keys(result).length === 0) return [];
+      const meant = compileMatcher(match);
+      const serverId = `${name}:${server.name}`;
+      const applies: Applies = ({ targets }) =>
+        targets.some(
+          (target) => target.serverId === serverId && target.tool !== undefined && meant(target.tool),
+        );
+      const path = `groups[${groupIndex}].servers[${serverIndex}].tools[${index}]`;
+      return [{ policy: { when: {}, arguments: args, result }, applies, path }];
+    }),
+  );
 }
 
 function compileGroupApprovals(

@@ -1,4 +1,5 @@
 import type { Decide } from '../access/decide.ts';
+import type { KeptResults } from '../bounds/kept-results.ts';
 import type { AgentRequest } from '../contract/agent.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Models } from '../models/models.ts';
@@ -24,6 +25,9 @@ export interface AgentDeps {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly runStore: RunStore;
+  /** Results that are read page by page, and whether any rule asks for that. */
+  readonly kept: KeptResults;
+  readonly paging: () => boolean;
   /** The principal of a token by its id, as long as it holds. */
   readonly resume: (tokenId: string, subject: string) => Principal | undefined;
   readonly limits?: RunsLimits;
@@ -81,7 +85,8 @@ export function createAgent(deps: AgentDeps): Agent {
   ): Promise<Pick<RunOrder, 'model' | 'offer'>> => {
     const model = resolveModel(deps, principal, request.model);
     await whatIsAskedFor(directory, principal, request.mcp_servers);
-    return { model, offer: makeOffer(directory, principal, request.mcp_servers, model.id) };
+    const offer = makeOffer(directory, principal, request.mcp_servers, model.id);
+    return { model, offer: { ...offer, reads: deps.paging() && offer.tools.size > 0 } };
   };
   const goOn = async ({ id, subject, tokenId, state }: PausedRun): Promise<void> => {
     const from = JSON.parse(state) as KeptState;

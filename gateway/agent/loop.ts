@@ -40,6 +40,7 @@ export async function runLoop(
   context: TurnContext & {
     readonly offer: Offer;
     readonly pipeline: Pipeline;
+    readonly kept: CallContext['kept'];
     readonly onConsent?: CallContext['onConsent'];
     readonly onApproval?: CallContext['onApproval'];
     readonly onStand?: CallContext['onStand'];

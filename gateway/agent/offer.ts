@@ -17,6 +17,8 @@ export interface Offered {
 export interface Offer {
   /** By the function's name. A name is looked up here, never taken apart. */
   readonly tools: ReadonlyMap<string, Offered>;
+  /** The model may read on in large results. */
+  readonly reads?: boolean;
   readonly omitted: readonly { readonly server: string; readonly tool: string; readonly reason: string }[];
 }
 

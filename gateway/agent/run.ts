@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import type { KeptResults } from '../bounds/kept-results.ts';
+import { READ_RESULT_TOOL } from '../contract/read-result.ts';
+import type { ToolSpec } from '../models/model.ts';
 import type {
   AgentCompletion,
   AgentRequest,
@@ -20,6 +23,7 @@ import { createTranscript } from './transcript.ts';
 
 export interface RunDeps {
   readonly pipeline: Pipeline;
+  readonly kept: KeptResults;
   readonly modelPipeline: ModelPipeline;
   readonly now: () => number;
   /** Whether the model may still be asked. */
@@ -82,6 +86,8 @@ export interface Run {
   suspend(): void;
 }
 
+const { name, description, inputSchema: parameters } = READ_RESULT_TOOL;
+const READ_SPEC: ToolSpec = { name, description, parameters };
 const LOG_LIMITS = { events: 20_000, size: 4 * 1024 * 1024 };
 
 /** Starts a run. */
@@ -162,7 +168,8 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
       principal,
       model,
       offer,
-      tools: [...offer.tools.values()].map(({ spec }) => spec),
+      tools: [...offer.tools.values()].map(({ spec }) => spec).concat(offer.reads === true ? READ_SPEC : []),
+      kept: deps.kept,
       pipeline: deps.pipeline,
       permitted: deps.permitted,
       modelPipeline: deps.modelPipeline,

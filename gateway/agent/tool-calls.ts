@@ -1,3 +1,5 @@
+import * as z from 'zod';
+import type { KeptResults } from '../bounds/kept-results.ts';
 import type {
   ApprovalRequired,
   ApprovalResolved,
@@ -5,6 +7,7 @@ import type {
   AuthResolved,
   GuardrailTriggered,
 } from '../contract/agent.ts';
+import { READ_RESULT, readResultSchema } from '../contract/read-result.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
 import { nearest } from '../config/nearest.ts';
@@ -24,6 +27,7 @@ export interface CallContext {
   readonly model: Pick<ResolvedModel, 'id'>;
   readonly offer: Offer;
   readonly pipeline: Pipeline;
+  readonly kept: KeptResults;
   readonly signal: AbortSignal;
   /** Where the run stands while calls of it wait for approval; undefined once none does. */
   readonly onStand?: ((stand: Stand | undefined) => void) | undefined;
@@ -83,6 +87,7 @@ function watchApprovals(
 
 async function runCall(context: CallContext, call: WantedCall): Promise<CallResult> {
   const { offer } = context;
+  if (call.name === READ_RESULT && offer.reads === true) return readOn(context, call);
   const offered = offer.tools.get(call.name);
   if (!offered) return failure(offered, call, unknownFunction(call.name, offer));
   const parsed = parseArguments(call.arguments);
@@ -90,6 +95,23 @@ async function runCall(context: CallContext, call: WantedCall): Promise<CallResu
   const started = performance.now();
   const outcome = await context.pipeline.run(toCall(context, offered, call.id, parsed));
   return toResult(offered, outcome, performance.now() - started);
+}
+
+/** A page of a large result: it goes the way of the call it came of. */
+async function readOn(context: CallContext, call: WantedCall): Promise<CallResult> {
+  const parsed = parseArguments(call.arguments);
+  const wanted = readResultSchema.safeParse(typeof parsed === 'string' ? {} : parsed);
+  const problem = typeof parsed === 'string' ? parsed : wanted.error && z.prettifyError(wanted.error);
+  if (wanted.data === undefined) return failure(undefined, call, problem ?? 'the arguments do not fit');
+  const result = context.kept.find(wanted.data.reference, context.principal.subject);
+  const offered = [...context.offer.tools.values()].find(
+    ({ entry, tool }) => entry.id === result?.serverId && tool === result.tool,
+  );
+  if (result === undefined || offered === undefined)
+    return failure(undefined, call, `There is no result "${wanted.data.reference}" of this run's tools.`);
+  const started = performance.now();
+  const page = { ...toCall(context, offered, call.id, result.arguments), page: wanted.data };
+  return toResult(offered, await context.pipeline.run(page), performance.now() - started);
 }
 
 function toCall(

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { argumentBoundsSchema, resultBoundsSchema } from './policies/bounds.ts';
 import { isSelector, SELECTOR_NAMES } from '../contract/selectors.ts';
 
 export const effectSchema = z.enum(['allow', 'deny']);
@@ -56,6 +57,9 @@ export const toolRuleSchema = z
     defaults: defaultsSchema.default({}),
     /** Always sent, not shown, and refused from a caller. References are resolved. */
     fixed: argumentsSchema.default({}),
+    /** How large the arguments and the result may be. */
+    arguments: argumentBoundsSchema.optional(),
+    result: resultBoundsSchema.optional(),
   })
   .check((context) => {
     const { match, rename, defaults, fixed, ...rest } = context.value;
@@ -64,12 +68,14 @@ export const toolRuleSchema = z
     };
     const says =
       rename !== undefined ||
-      [rest.effect, rest.title, rest.description].some((value) => value !== undefined) ||
+      [rest.effect, rest.title, rest.description, rest.arguments, rest.result].some(
+        (value) => value !== undefined,
+      ) ||
       [rest.annotations, defaults, fixed].some((values) => Object.keys(values).length > 0);
     if (!says) {
       issue(
         [],
-        'says nothing of its tools; give effect, rename, title, description, annotations, defaults or fixed',
+        'says nothing of its tools; give effect, rename, title, description, annotations, defaults, fixed, arguments or result',
       );
     }
     if (rename !== undefined && !isExact(match))

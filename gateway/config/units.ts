@@ -66,3 +66,16 @@ export const rateSchema = z.string().transform((text, context): Rate => {
 export const ratesSchema = z
   .union([rateSchema, z.array(rateSchema).min(1).max(8)], 'write a rate such as 5/min, or a list of rates')
   .transform((given) => (Array.isArray(given) ? given : [given]));
+
+const SIZE = /^(\d+(?:\.\d+)?)(B|kB|MB|GB)$/;
+const BYTES: Record<string, number> = { B: 1, kB: 1_000, MB: 1_000_000, GB: 1_000_000_000 };
+
+/** `64kB` `5MB`, read as bytes. */
+export const sizeSchema = z.string().transform((text, context) => {
+  const [, amount, unit] = SIZE.exec(text) ?? [];
+  const factor = unit === undefined ? undefined : BYTES[unit];
+  if (amount !== undefined && factor !== undefined && Number(amount) > 0)
+    return Math.floor(Number(amount) * factor);
+  context.addIssue({ code: 'custom', message: `"${text}" is not a size; write 500B, 64kB or 5MB` });
+  return z.NEVER;
+});

@@ -1,6 +1,8 @@
 import type { Principal } from '../identity/principal.ts';
 import { createDispatch } from '../mcp/dispatch.ts';
 import { withDiscovery } from '../mcp/discovery.ts';
+import { withPaging } from '../mcp/paging.ts';
+import type { KeptResults } from '../bounds/kept-results.ts';
 import { createModernSessions } from '../mcp/modern-session.ts';
 import { createModernDispatch } from '../mcp/modern/dispatch.ts';
 import { createListeners } from '../mcp/modern/listen.ts';
@@ -37,6 +39,8 @@ export function createMcpSurface({
   pipeline,
   search,
   holds,
+  kept,
+  paging,
   secret,
   version,
   now,
@@ -45,6 +49,9 @@ export function createMcpSurface({
   readonly upstreams: Upstreams;
   readonly pipeline: Pipeline;
   readonly search: Search;
+  /** Results that are read page by page, and whether any rule asks for that. */
+  readonly kept: KeptResults;
+  readonly paging: () => boolean;
   /** Whether a principal's token is still valid. */
   readonly holds: (principal: Principal) => boolean;
   /** What the key of request states is derived from. */
@@ -53,7 +60,7 @@ export function createMcpSurface({
   readonly version: string;
   readonly now: () => number;
 }): McpSurface {
-  const views = withDiscovery(createViews(catalog), search);
+  const views = withDiscovery(withPaging(createViews(catalog), kept, paging), search);
   const connections = createSessionConnections({ upstreams, catalog, now });
   const modernSession = createModernSessions(upstreams);
   const sessions = {

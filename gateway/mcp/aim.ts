@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
+import { READ_RESULT } from '../contract/read-result.ts';
 import type { Call, CallTarget } from '../pipeline/call.ts';
 import { CODES, type RpcError } from './jsonrpc.ts';
 import type { ListMethod, Target, View } from './scope.ts';
@@ -16,6 +17,7 @@ export interface Aim {
   readonly target: CallTarget;
   readonly params: JsonObject;
   readonly method?: Call['method'];
+  readonly page?: Call['page'];
   /** It sets something for the session at its server, and so needs a connection of the session's own. */
   readonly settles?: boolean;
 }
@@ -73,6 +75,7 @@ function aimSetting(
 }
 
 function aimTool(view: View, params: JsonObject): Aim | RpcError {
+  if (params['name'] === READ_RESULT && view.read !== undefined) return view.read(params['arguments']);
   const target = view.tool(String(params['name']));
   if (!target) return { code: CODES.invalidParams, message: `Unknown tool: ${String(params['name'])}` };
   if (params['arguments'] !== undefined && !isJsonObject(params['arguments'])) {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
+import { READ_RESULT } from '../contract/read-result.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Listed } from '../registry/entry.ts';
 import { searchResponse, type Search } from '../registry/search.ts';
@@ -83,7 +84,9 @@ function discoveryView(view: View, principal: Principal, search: Search): View {
           });
         case 'call_tool':
           return withArguments(callSchema, given, (asked) =>
-            view.tool(asked.name) === undefined ? unknown(asked.name) : { params: { ...params, ...asked } },
+            view.tool(asked.name) === undefined && !(asked.name === READ_RESULT && view.read !== undefined)
+              ? unknown(asked.name)
+              : { params: { ...params, ...asked } },
           );
         default:
           return unknown(String(params['name']));

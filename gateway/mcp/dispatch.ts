@@ -194,6 +194,7 @@ async function callThrough(
     signal: cancel.signal,
     ...(token !== undefined && { onProgress }),
     ...(aim.method !== undefined && { method: aim.method }),
+    page: aim.page,
     own,
     envelope: envelopeOf(session, logLevel),
     ...exchange.words,

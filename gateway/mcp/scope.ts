@@ -25,6 +25,13 @@ export interface Target {
 /** What a `tools/call` of a discovery tool comes to: an answer, or the call of another tool. */
 export type Discovered = { readonly result: JsonObject } | { readonly params: JsonObject } | RpcError;
 
+/** A page of the result of an earlier call. */
+export interface Reading {
+  readonly target: Target & { readonly kind: 'tool' };
+  readonly params: JsonObject;
+  readonly page: { readonly reference: string; readonly page: number };
+}
+
 /** One address as one principal sees it, at one revision of the catalog. */
 export interface View {
   readonly entries: readonly ServerEntry[];
@@ -38,6 +45,8 @@ export interface View {
   tool(name: string): Target | undefined;
   /** At a discovery address: what the params of a `tools/call` come to. */
   discover?(params: JsonObject): Discovered;
+  /** What a call of the tool that reads on in large results comes to, where there is one. */
+  read?(args: unknown): Reading | RpcError;
   prompt(name: string): Target | undefined;
   /** The server that lists the URI, or has a template it fits; the first in the registry's order. */
   resource(uri: string): Target | undefined;

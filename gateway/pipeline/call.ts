@@ -145,6 +145,8 @@ export interface Call {
    */
   readonly onConsent?: (consent: ConsentRequest, why: string) => Promise<boolean>;
   readonly approvalTalk?: ApprovalTalk | undefined;
+  /** In place of a new call of the target: a page of what an earlier one came to. */
+  readonly page?: { readonly reference: string; readonly page: number } | undefined;
   /** What the caller says of the call (`x-toolgate-metadata`). */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Told of what policies note on the way, as it happens. */

@@ -1,4 +1,5 @@
 import type { Decide } from '../access/decide.ts';
+import type { KeptResults } from '../bounds/kept-results.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { Prices } from '../limits/prices.ts';
@@ -7,6 +8,7 @@ import type { ActivityStore } from '../storage/contracts.ts';
 import type { Resilience } from '../resilience/resilience.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { approvalStage, type ApprovalStageDeps } from './approval.ts';
+import { boundsStage } from './bounds.ts';
 import { createArgumentValidator } from './arguments.ts';
 import type { Pipeline } from './call.ts';
 import { resilienceStage } from './resilience.ts';
@@ -28,6 +30,7 @@ export interface OnionDeps {
   readonly upstreams: Upstreams;
   readonly limits: Limits;
   readonly resilience: Resilience;
+  readonly kept: KeptResults;
   readonly approvals: Pick<ApprovalStageDeps, 'desk' | 'mask' | 'addressOf'>;
   readonly requestConsent: Parameters<typeof consentStage>[0];
   readonly now: () => number;
@@ -39,7 +42,8 @@ export function createOnion(deps: OnionDeps): Pipeline {
   const { activity, catalog, identity, decide, upstreams, now } = deps;
   const authenticate = authenticateStage(identity);
   const decideOn = decideStage(decide, catalog, now);
-  const validate = validateStage(createArgumentValidator(), catalog);
+  const validator = createArgumentValidator();
+  const validate = validateStage(validator, catalog);
   return createPipeline(
     [
       recordStage(activity, catalog, now),
@@ -48,6 +52,7 @@ export function createOnion(deps: OnionDeps): Pipeline {
       decideOn,
       validate,
       limitsStage(deps.limits, deps.ruling),
+      boundsStage({ ruling: deps.ruling, kept: deps.kept, catalog, validator }),
       approvalStage({
         ...deps,
         ...deps.approvals,

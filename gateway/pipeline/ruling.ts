@@ -27,6 +27,8 @@ export interface Ruling {
   readonly limitRules: readonly LimitRule[];
   /** Whether any rule counts the tokens of tools. */
   readonly countsToolTokens: boolean;
+  /** Whether any rule hands out large results in pages. */
+  readonly paging: boolean;
 }
 
 export function createRuling(config: Config, catalog: Catalog, decide: Decide, now: () => number): Ruling {
@@ -37,6 +39,7 @@ export function createRuling(config: Config, catalog: Catalog, decide: Decide, n
     facts: createFactsOf(config, catalog, now),
     mayApprove: createMayApprove(config, decide),
     limitRules,
+    paging: policies.bounds.some(({ policy }) => policy.result.over === 'page'),
     countsToolTokens: limitRules.some(({ limits }) => limits.some(({ unit }) => unit === 'tokens')),
   };
 }

@@ -58,12 +58,21 @@ export async function startCountingServer(): Promise<CountingServer> {
   };
 }
 
+/** As many rows of a hundred bytes or so as text, and as structured content. */
+function table(rows: number): { content: { type: 'text'; text: string }[]; structuredContent: object } {
+  const all = Array.from({ length: rows }, (_, id) => ({ id, name: `row-${id}`, note: 'x'.repeat(64) }));
+  return { content: [{ type: 'text', text: JSON.stringify(all) }], structuredContent: { rows: all } };
+}
+
 function countingServer(seen: Seen[]): Server {
   const server = new Server(
     { name: 'counting', version: '1' },
     { capabilities: { tools: {}, resources: {}, prompts: {}, completions: {} } },
   );
-  const database = { type: 'object' as const, properties: { database: { type: 'string' } } };
+  const database = {
+    type: 'object' as const,
+    properties: { database: { type: 'string' }, rows: { type: 'integer' } },
+  };
   server.setRequestHandler(ListToolsRequestSchema, () => ({
     tools: Object.entries(TOOLS).map(([name, annotations]) => ({ name, annotations, inputSchema: database })),
   }));
@@ -73,6 +82,8 @@ function countingServer(seen: Seen[]): Server {
   server.setRequestHandler(ListPromptsRequestSchema, () => ({ prompts: [{ name: 'report' }] }));
   server.setRequestHandler(CallToolRequestSchema, ({ params }) => {
     seen.push({ method: 'tools/call', name: params.name, args: params.arguments });
+    const rows = params.arguments?.['rows'];
+    if (typeof rows === 'number') return table(rows);
     return { content: [{ type: 'text', text: `${params.name} ran` }] };
   });
   server.setRequestHandler(ReadResourceRequestSchema, ({ params }) => {

@@ -196,6 +196,7 @@ async function callThrough(
     source: 'mcp',
     principal,
     target: aim.target,
+    page: aim.page,
     params: withUpstreamState(withoutProgressToken(aim.params), state),
     signal,
     // The client was told on its first try, and comes back when the person has answered.

@@ -24,6 +24,7 @@ import {
   startOpenAiWire,
   type OpenAiWire,
 } from '../../support/openai-wire.ts';
+import { createKeptResults } from '../../../gateway/bounds/kept-results.ts';
 import { createModelPipeline } from '../../../gateway/pipeline/model-call.ts';
 import { modelRecordStage } from '../../../gateway/pipeline/model-record.ts';
 import { createActivity, createDirectory, createPipeline, OTHER, OWNER, textResult } from './fixtures.ts';
@@ -66,6 +67,8 @@ beforeEach(async () => {
     pipeline,
     modelPipeline: createModelPipeline([modelRecordStage(activity, Date.now)]),
     runStore: RUN_STORE,
+    kept: createKeptResults(Date.now),
+    paging: () => false,
     resume: () => undefined,
     log: { error: (fault: unknown) => faults.push(fault) },
     now: Date.now,
