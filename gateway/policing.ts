@@ -12,6 +12,7 @@ import type { Identity } from './identity/identity.ts';
 import { createLimits, type Limits } from './limits/limits.ts';
 import { createPrices, loadKnownPrices, type Prices } from './limits/prices.ts';
 import type { LimitRule } from './limits/rules.ts';
+import { createArgumentValidator } from './pipeline/arguments.ts';
 import type { Pipeline } from './pipeline/call.ts';
 import type { ModelPipeline } from './pipeline/model-call.ts';
 import { createModelOnion, createOnion, type OnionDeps } from './pipeline/onion.ts';
@@ -63,7 +64,14 @@ export function createPolicing(deps: {
 }): Policing {
   const { activity, catalog, identity, decide, upstreams, log, now } = deps;
   let { config } = deps;
-  let ruling = createRuling(config, catalog, decide, now);
+  const validator = createArgumentValidator();
+  const fetchAnswer = createFetchAnswer(deps.dispatchers);
+  const guardDeps = {
+    ...{ fetchAnswer, resolve: deps.resolve, now },
+    fits: (schema: unknown, value: unknown) => validator.check(schema, value),
+  };
+  const rulingDeps = { catalog, decide, guardDeps, now };
+  let ruling = createRuling(config, rulingDeps);
   let prices = pricesOf(config);
   const webhooks = (): readonly ApprovalWebhook[] => config.policies.approvalWebhooks;
   const approvalAddress = (id: string): string => approvalUrl(deps.base(), id);
@@ -75,7 +83,7 @@ export function createPolicing(deps: {
   });
   const telling = startApprovalWebhooks({
     ...{ desk, webhooks, resolve: deps.resolve, now },
-    fetchAnswer: createFetchAnswer(deps.dispatchers),
+    fetchAnswer,
     eventOf: (record, webhook) => webhookEvent(record, webhook, deps.base()),
     onFailed: (webhook, approval, error) =>
       log.warn({ webhook, approval, err: error }, 'a webhook was not told of an approval'),
@@ -86,7 +94,7 @@ export function createPolicing(deps: {
   );
   const kept = createKeptResults(now);
   const limits = createLimits(deps.sharedState, (alert) => log.warn(alert, 'a budget has been spent so far'));
-  const shared = { activity, limits, kept, ruling: () => ruling, now };
+  const shared = { activity, limits, kept, validator, ruling: () => ruling, now };
   return {
     pipeline: createOnion({
       ...{ ...shared, catalog, identity, decide, upstreams, resilience },
@@ -104,7 +112,7 @@ export function createPolicing(deps: {
     webhooks,
     approvalAddress,
     prepare: (next) => {
-      const prepared = createRuling(next, catalog, decide, now);
+      const prepared = createRuling(next, rulingDeps);
       return () => {
         config = next;
         ruling = prepared;

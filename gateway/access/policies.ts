@@ -1,6 +1,8 @@
 import type { When } from '../config/policies/when.ts';
 import type { ApprovalTerms } from '../config/policies/approvals.ts';
 import type { ResiliencePolicy } from '../config/policies/resilience.ts';
+import { RE2JS } from 're2js';
+import type { GuardrailConfig } from '../config/policies/guardrails.ts';
 import type { BoundsPolicy } from '../config/policies/bounds.ts';
 import type { Budget, RateLimit } from '../config/policies/limits.ts';
 import type { Config, GroupConfig } from '../config/schema.ts';
@@ -17,6 +19,12 @@ export interface Compiled<Policy> {
   readonly path: string;
 }
 
+/** A guardrail, with what of it can be compiled beforehand. */
+export interface GuardrailPolicy extends Compiled<GuardrailConfig> {
+  readonly denies?: Condition;
+  readonly patterns?: readonly { readonly expression: RE2JS; readonly replace: string | undefined }[];
+}
+
 /** Calls that somebody has to approve first. */
 export interface ApprovalPolicy extends Compiled<ApprovalTerms> {
   /** Of the policies of one source the first that is about a call counts; each source has its own word. */
@@ -25,6 +33,8 @@ export interface ApprovalPolicy extends Compiled<ApprovalTerms> {
 
 /** The configuration's policies, in its order. */
 export interface Policies {
+  /** The one that is asked first, first. */
+  readonly guardrails: readonly GuardrailPolicy[];
   /** Of tools' rules, and those that are about any call. */
   readonly bounds: readonly Compiled<BoundsPolicy>[];
   readonly resilience: readonly Compiled<ResiliencePolicy>[];
@@ -39,6 +49,7 @@ export function compilePolicies(config: Config): Policies {
   const conditionOf = createConditions();
   const { policies } = config;
   return {
+    guardrails: compileGuardrails(policies.guardrails, conditionOf),
     bounds: [
       ...config.groups.flatMap(compileToolBounds),
       ...compileSection(policies.bounds, 'policies.bounds', conditionOf),
@@ -54,6 +65,31 @@ export function compilePolicies(config: Config): Policies {
       })),
     ],
   };
+}
+
+function compileGuardrails(
+  guardrails: readonly GuardrailConfig[],
+  conditionOf: (source: string) => Condition,
+): GuardrailPolicy[] {
+  return compileSection(guardrails, 'policies.guardrails', conditionOf)
+    .map((one): GuardrailPolicy => {
+      const { policy, path } = one;
+      try {
+        return {
+          ...one,
+          ...(policy.kind === 'cel' && { denies: conditionOf(policy.deny) }),
+          ...(policy.kind === 'regex' && {
+            patterns: policy.patterns.map(({ pattern, replace }) => ({
+              expression: RE2JS.compile(RE2JS.translateRegExp(pattern)),
+              replace,
+            })),
+          }),
+        };
+      } catch (error) {
+        throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
+      }
+    })
+    .toSorted((a, b) => a.policy.priority - b.policy.priority);
 }
 
 function compileToolBounds({ name, servers }: GroupConfig, groupIndex: number): Compiled<BoundsPolicy>[] {

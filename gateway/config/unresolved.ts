@@ -41,6 +41,16 @@ function safeReferences(text: string): ReturnType<typeof referencesIn> {
 /** Every text of a configuration in which references are resolved. */
 function textsOf(config: Config): { place: string; text: string }[] {
   const texts: { place: string; text: string }[] = [];
+  for (const guard of config.policies.guardrails) {
+    const place = `policies.guardrails ${guard.name}`;
+    const own =
+      guard.kind === 'webhook'
+        ? [guard.secret ?? '', ...Object.values(guard.headers)]
+        : guard.kind === 'moderation'
+          ? [guard.apiKey]
+          : [];
+    texts.push(...own.map((text) => ({ place, text })));
+  }
   config.policies.approvalWebhooks.forEach(({ secret, name }) =>
     texts.push({ place: `policies.approvalWebhooks ${name}`, text: secret }),
   );

@@ -9,13 +9,15 @@ import type { Resilience } from '../resilience/resilience.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { approvalStage, type ApprovalStageDeps } from './approval.ts';
 import { boundsStage } from './bounds.ts';
-import { createArgumentValidator } from './arguments.ts';
+import type { ArgumentValidator } from './arguments.ts';
 import type { Pipeline } from './call.ts';
 import { resilienceStage } from './resilience.ts';
 import { timeoutStage } from './timeout.ts';
 import { consentStage } from './consent.ts';
 import { createModelPipeline, type ModelPipeline } from './model-call.ts';
 import { limitsStage, modelLimitsStage } from './limits.ts';
+import { guardrailsStage } from './guardrails.ts';
+import { modelGuardrailsStage } from './model-guardrails.ts';
 import { modelRecordStage } from './model-record.ts';
 import { createPipeline } from './pipeline.ts';
 import type { Ruling } from './ruling.ts';
@@ -31,6 +33,7 @@ export interface OnionDeps {
   readonly limits: Limits;
   readonly resilience: Resilience;
   readonly kept: KeptResults;
+  readonly validator: ArgumentValidator;
   readonly approvals: Pick<ApprovalStageDeps, 'desk' | 'mask' | 'addressOf'>;
   readonly requestConsent: Parameters<typeof consentStage>[0];
   readonly now: () => number;
@@ -42,7 +45,7 @@ export function createOnion(deps: OnionDeps): Pipeline {
   const { activity, catalog, identity, decide, upstreams, now } = deps;
   const authenticate = authenticateStage(identity);
   const decideOn = decideStage(decide, catalog, now);
-  const validator = createArgumentValidator();
+  const { validator } = deps;
   const validate = validateStage(validator, catalog);
   return createPipeline(
     [
@@ -52,6 +55,7 @@ export function createOnion(deps: OnionDeps): Pipeline {
       decideOn,
       validate,
       limitsStage(deps.limits, deps.ruling),
+      guardrailsStage(deps.ruling, [decideOn, validate]),
       boundsStage({ ruling: deps.ruling, kept: deps.kept, catalog, validator }),
       approvalStage({
         ...deps,
@@ -75,5 +79,9 @@ export function createModelOnion({
   prices,
   now,
 }: Pick<OnionDeps, 'activity' | 'limits' | 'ruling' | 'now'> & { readonly prices: Prices }): ModelPipeline {
-  return createModelPipeline([modelRecordStage(activity, now), modelLimitsStage(limits, ruling, prices)]);
+  return createModelPipeline([
+    modelRecordStage(activity, now),
+    modelLimitsStage(limits, ruling, prices),
+    modelGuardrailsStage(ruling),
+  ]);
 }

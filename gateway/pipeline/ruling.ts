@@ -6,6 +6,8 @@ import { compilePolicies, type Policies } from '../access/policies.ts';
 import type { PolicyFacts, PolicyTarget } from '../access/when.ts';
 import type { Config } from '../config/schema.ts';
 import { isJsonObject } from '../contract/json.ts';
+import { compileGuards, type GuardDeps } from '../guardrails/compile.ts';
+import type { Guard } from '../guardrails/guard.ts';
 import { compileRules, type LimitRule } from '../limits/rules.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { Call } from './call.ts';
@@ -19,6 +21,13 @@ export interface FactsOf {
   readonly model: (call: ModelCall) => PolicyFacts;
 }
 
+export interface RulingDeps {
+  readonly catalog: Catalog;
+  readonly decide: Decide;
+  readonly guardDeps: GuardDeps;
+  readonly now: () => number;
+}
+
 /** What is in force: replaced whole when the configuration changes. */
 export interface Ruling {
   readonly policies: Policies;
@@ -27,11 +36,13 @@ export interface Ruling {
   readonly limitRules: readonly LimitRule[];
   /** Whether any rule counts the tokens of tools. */
   readonly countsToolTokens: boolean;
+  /** The one that is asked first, first. */
+  readonly guards: readonly Guard[];
   /** Whether any rule hands out large results in pages. */
   readonly paging: boolean;
 }
 
-export function createRuling(config: Config, catalog: Catalog, decide: Decide, now: () => number): Ruling {
+export function createRuling(config: Config, { catalog, decide, guardDeps, now }: RulingDeps): Ruling {
   const policies = compilePolicies(config);
   const limitRules = compileRules(policies);
   return {
@@ -39,6 +50,7 @@ export function createRuling(config: Config, catalog: Catalog, decide: Decide, n
     facts: createFactsOf(config, catalog, now),
     mayApprove: createMayApprove(config, decide),
     limitRules,
+    guards: compileGuards(policies.guardrails, guardDeps),
     paging: policies.bounds.some(({ policy }) => policy.result.over === 'page'),
     countsToolTokens: limitRules.some(({ limits }) => limits.some(({ unit }) => unit === 'tokens')),
   };

@@ -3,6 +3,8 @@ import { resolveWithin } from '../config/references.ts';
 import { isExact, type ToolRule } from '../config/tool-rules.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import { toolAnnotationsSchema, type ToolAnnotations } from '../contract/registry.ts';
+import { reveal } from '../guardrails/detect/hidden-text.ts';
+import { mapStrings } from '../guardrails/detect/text-walk.ts';
 import type { CatalogTool, Listed, ShownTools } from './entry.ts';
 
 /** Makes of the tools that a server lists those that the gateway shows. */
@@ -33,8 +35,9 @@ export function createShaper(rules: readonly ToolRule[], resolve: Resolve): Shap
   const denied = new Set(
     rules.filter(({ effect, match }) => effect === 'deny' && isExact(match)).map(({ match }) => match),
   );
-  return (listed) => {
+  return (given) => {
     const warnings: string[] = [];
+    const listed = given.map((own) => visible(own, warnings));
     const tools = new Map<string, CatalogTool>();
     const shaped = listed.flatMap((own) => shape(own, overrides, warnings) ?? []);
     const renamed = new Map(
@@ -52,6 +55,18 @@ export function createShaper(rules: readonly ToolRule[], resolve: Resolve): Shap
     return { tools, warnings };
   };
 }
+
+/** The tool with the text that nobody sees in what models and people read of it made visible. */
+function visible(own: Listed, warnings: string[]): Listed {
+  const shown = mapStrings(own, (text, path) => (READ.test(path) ? reveal(text) : text)) as Listed;
+  if (shown !== own)
+    warnings.push(
+      `"${own.name}" has text in its definition that nobody sees; it is shown as [U+…] and [hidden: …]`,
+    );
+  return shown;
+}
+
+const READ = /(?:^|\.)(?:description|title)$/;
 
 function resolveFixed(fixed: JsonObject, resolve: Resolve): JsonObject | string {
   try {

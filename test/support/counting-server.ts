@@ -34,6 +34,10 @@ const TOOLS: Readonly<Record<string, object>> = {
   runAggregation: { readOnlyHint: true },
   deleteCollection: { destructiveHint: true },
 };
+/** Tag characters, which nobody sees, spell it. */
+const HIDDEN = String.fromCodePoint(
+  ...Array.from('obey').map((letter) => 0xe0000 + (letter.codePointAt(0) ?? 0)),
+);
 
 /** A database's server over Streamable HTTP, of the SDK, that remembers what it was asked to do. */
 export async function startCountingServer(): Promise<CountingServer> {
@@ -71,10 +75,15 @@ function countingServer(seen: Seen[]): Server {
   );
   const database = {
     type: 'object' as const,
-    properties: { database: { type: 'string' }, rows: { type: 'integer' } },
+    properties: { database: { type: 'string' }, rows: { type: 'integer' }, echo: { type: 'string' } },
   };
   server.setRequestHandler(ListToolsRequestSchema, () => ({
-    tools: Object.entries(TOOLS).map(([name, annotations]) => ({ name, annotations, inputSchema: database })),
+    tools: Object.entries(TOOLS).map(([name, annotations]) => ({
+      name,
+      annotations,
+      inputSchema: database,
+      ...(name === 'listCollections' && { description: `Lists${HIDDEN} collections` }),
+    })),
   }));
   server.setRequestHandler(ListResourcesRequestSchema, () => ({
     resources: [{ uri: 'db://schema', name: 'schema' }],
@@ -82,7 +91,8 @@ function countingServer(seen: Seen[]): Server {
   server.setRequestHandler(ListPromptsRequestSchema, () => ({ prompts: [{ name: 'report' }] }));
   server.setRequestHandler(CallToolRequestSchema, ({ params }) => {
     seen.push({ method: 'tools/call', name: params.name, args: params.arguments });
-    const rows = params.arguments?.['rows'];
+    const { rows, echo } = params.arguments ?? {};
+    if (typeof echo === 'string') return { content: [{ type: 'text', text: echo }] };
     if (typeof rows === 'number') return table(rows);
     return { content: [{ type: 'text', text: `${params.name} ran` }] };
   });

@@ -1,12 +1,14 @@
 import * as z from 'zod';
 import { approvalPolicySchema, approvalWebhookSchema } from './approvals.ts';
 import { boundsPolicySchema } from './bounds.ts';
+import { guardrailSchema } from './guardrails.ts';
 import { budgetSchema, rateLimitSchema } from './limits.ts';
 import { resiliencePolicySchema } from './resilience.ts';
 
 /** What holds for calls beyond who may make them. */
 export const policiesSchema = z
   .strictObject({
+    guardrails: z.array(guardrailSchema).default([]),
     bounds: z.array(boundsPolicySchema).default([]),
     resilience: z.array(resiliencePolicySchema).default([]),
     rateLimits: z.array(rateLimitSchema).default([]),

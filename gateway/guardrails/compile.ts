@@ -1,0 +1,69 @@
+import { conditionFacts } from '../access/when.ts';
+import type { GuardrailPolicy } from '../access/policies.ts';
+import { isJsonObject } from '../contract/json.ts';
+import { PASS, type Guard, type Subject, type Verdict } from './guard.ts';
+import { askModeration } from './moderation.ts';
+import type { Outside } from './outside.ts';
+import { createSqlGuard } from './sql-guard.ts';
+import { checkTexts, textGuardOf } from './text-guard.ts';
+import { askWebhook } from './webhook.ts';
+
+/** What guards need of the rest of the gateway. */
+export interface GuardDeps extends Outside {
+  /** Undefined when a value fits a JSON Schema, else what is wrong. */
+  readonly fits: (schema: unknown, value: unknown) => string | undefined;
+}
+
+export function compileGuards(policies: readonly GuardrailPolicy[], deps: GuardDeps): Guard[] {
+  return policies.map((compiled) => {
+    const { policy, applies } = compiled;
+    const { name, mode, timeout, message } = policy;
+    const onText = textGuardOf(compiled);
+    return {
+      ...{ name, mode, timeout, message, applies },
+      hooks: new Set(policy.hooks),
+      check: onText === undefined ? checkOf(compiled, deps) : ({ value }) => checkTexts(onText, name, value),
+      ...(onText !== undefined && { onText }),
+    };
+  });
+}
+
+function checkOf({ policy, denies }: GuardrailPolicy, deps: GuardDeps): Guard['check'] {
+  switch (policy.kind) {
+    case 'cel':
+      return ({ facts, value }) => {
+        const args = isJsonObject(value) ? value : {};
+        const answer = denies?.(conditionFacts({ ...facts, args })) ?? { is: 'true' };
+        if (answer.is === 'broken') throw new Error(answer.why);
+        return answer.is === 'false' ? PASS : block(`${policy.name} does not allow these arguments`);
+      };
+    case 'schema':
+      return (subject) => {
+        const problem = deps.fits(policy.schema, shaped(subject));
+        return problem === undefined ? PASS : block(`${policy.name}: ${problem}`);
+      };
+    case 'metadata':
+      return ({ facts }) => {
+        const missing = policy.keys.filter((key) => (facts.metadata[key] ?? '') === '');
+        if (missing.length === 0) return PASS;
+        return block(`${policy.name}: send ${missing.join(', ')} as x-toolgate-metadata, a JSON object`);
+      };
+    case 'sql':
+      return createSqlGuard(policy);
+    case 'webhook':
+      return (subject) => askWebhook(policy, subject, deps);
+    case 'moderation':
+      return (subject) => askModeration(policy, subject, deps);
+    default:
+      throw new Error(`${policy.kind} looks at texts`);
+  }
+}
+
+/** What a schema is about: arguments as they are, of a result its structured content. */
+function shaped({ hook, value }: Subject): unknown {
+  return hook === 'toolResult' && isJsonObject(value) ? value['structuredContent'] : value;
+}
+
+function block(words: string): Verdict {
+  return { is: 'block', words };
+}

@@ -1,0 +1,103 @@
+import type { Applies, PolicyFacts } from '../access/when.ts';
+import type { Hook } from '../config/policies/guardrails.ts';
+import type { Detector } from './detect/finding.ts';
+
+/** What a guard is shown. */
+export interface Subject {
+  readonly hook: Hook;
+  /** Arguments, a result, the messages to a model, or the text of its answer. */
+  readonly value: unknown;
+  readonly facts: PolicyFacts;
+  readonly traceId: string;
+}
+
+/** What a guard says of it. Words never hold what was found. */
+export type Verdict =
+  | { readonly is: 'pass' }
+  | { readonly is: 'block'; readonly words: string }
+  | { readonly is: 'change'; readonly value: unknown; readonly words: string };
+
+export const PASS: Verdict = { is: 'pass' };
+
+/** One guardrail, ready to be asked. */
+export interface Guard {
+  readonly name: string;
+  readonly hooks: ReadonlySet<Hook>;
+  readonly applies: Applies;
+  readonly mode: 'enforce' | 'enforce-but-ignore-errors' | 'audit';
+  readonly timeout: number;
+  readonly message: string | undefined;
+  /** May throw or reject: the mode says what that comes to. */
+  readonly check: (subject: Subject) => Verdict | Promise<Verdict>;
+  /** Where it looks at texts one by one, so that a text can be looked at while it is said. */
+  readonly onText?: TextGuard;
+}
+
+export interface TextGuard {
+  readonly detect: Detector;
+  /** The text in place of what was found; undefined when it refuses. */
+  readonly replace: ((found: string, entity: string) => string) | undefined;
+}
+
+/** What a guard noted of what passed. */
+export interface GuardNote {
+  readonly rule: string;
+  readonly effect: 'audited' | 'changed' | 'failed';
+  readonly message: string;
+}
+
+/** What all guards together come to. */
+export type Ruled =
+  | {
+      readonly blocked: { readonly rule: string; readonly message: string };
+      readonly notes: readonly GuardNote[];
+    }
+  | { readonly blocked?: undefined; readonly value: unknown; readonly notes: readonly GuardNote[] };
+
+/** The guards of a hook that are about a call, the first to be asked first. */
+export function guardsFor(guards: readonly Guard[], hook: Hook, facts: PolicyFacts): readonly Guard[] {
+  return guards.filter((guard) => guard.hooks.has(hook) && guard.applies(facts));
+}
+
+/** Asks guards one after another; each sees what the one before made of it. */
+export async function askGuards(guards: readonly Guard[], subject: Subject): Promise<Ruled> {
+  const notes: GuardNote[] = [];
+  let { value } = subject;
+  for (const guard of guards) {
+    const verdict = await verdictOf(guard, { ...subject, value }, notes);
+    if (verdict.is === 'pass') continue;
+    if (guard.mode === 'audit') {
+      notes.push({ rule: guard.name, effect: 'audited', message: verdict.words });
+    } else if (verdict.is === 'block') {
+      return { blocked: { rule: guard.name, message: guard.message ?? verdict.words }, notes };
+    } else {
+      ({ value } = verdict);
+      notes.push({ rule: guard.name, effect: 'changed', message: verdict.words });
+    }
+  }
+  return { value, notes };
+}
+
+async function verdictOf(guard: Guard, subject: Subject, notes: GuardNote[]): Promise<Verdict> {
+  try {
+    const answer = guard.check(subject);
+    return answer instanceof Promise ? await inTime(answer, guard.timeout) : answer;
+  } catch (error) {
+    const words = `the guardrail ${guard.name} could not be asked (${error instanceof Error ? error.message : String(error)})`;
+    if (guard.mode === 'enforce') return { is: 'block', words };
+    notes.push({ rule: guard.name, effect: 'failed', message: words });
+    return PASS;
+  }
+}
+
+async function inTime(answer: Promise<Verdict>, ms: number): Promise<Verdict> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

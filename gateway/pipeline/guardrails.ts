@@ -1,0 +1,88 @@
+import { isJsonObject, type JsonObject } from '../contract/json.ts';
+import { askGuards, guardsFor, type Guard, type GuardNote } from '../guardrails/guard.ts';
+import { note, type Call, type Next, type Outcome, type Progress, type Refusal, type Stage } from './call.ts';
+import { refuse, refused } from './refuse.ts';
+import type { Ruling } from './ruling.ts';
+
+type Facts = NonNullable<ReturnType<Ruling['facts']['call']>>;
+
+/**
+ * Shows guardrails what goes to a server and what comes back, errors and progress included. Where they change the
+ * arguments, `judges` look at the call again: a change must not open what was closed.
+ */
+export function guardrailsStage(ruling: () => Ruling, judges: readonly Stage[]): Stage {
+  return (call, next) => {
+    const { guards, facts } = ruling();
+    if (guards.length === 0) return next(call);
+    const seen = facts.call(call);
+    if (seen === undefined) return refuse('unauthenticated', 'nobody is known to make this call');
+    const before = guardsFor(guards, 'toolArguments', seen);
+    const after = guardsFor(guards, 'toolResult', seen);
+    if (before.length === 0 && after.length === 0) return next(call);
+    return guarded(call, next, seen, before, after, judges);
+  };
+}
+
+async function guarded(
+  call: Call,
+  next: Next,
+  facts: Facts,
+  before: readonly Guard[],
+  after: readonly Guard[],
+  judges: readonly Stage[],
+): Promise<Outcome> {
+  const given = isJsonObject(call.params['arguments']) ? call.params['arguments'] : {};
+  const { traceId } = call;
+  const asked = await askGuards(before, { hook: 'toolArguments', value: given, facts, traceId });
+  putDown(call, asked.notes);
+  if (asked.blocked !== undefined) return blocked(call, 'the arguments', asked.blocked);
+  const last: Next = async (passed) => check(passed, await next(watched(passed, after, facts)), after, facts);
+  if (asked.value === given) return last(call);
+  const changed: Call = { ...call, params: { ...call.params, arguments: asked.value } };
+  return judges.reduceRight<Next>((inner, judge) => (judged) => judge(judged, inner), last)(changed);
+}
+
+async function check(call: Call, outcome: Outcome, after: readonly Guard[], facts: Facts): Promise<Outcome> {
+  if (after.length === 0) return outcome;
+  const value = outcome.ok ? outcome.result : wordsOf(outcome.refusal);
+  if (value === undefined) return outcome;
+  const asked = await askGuards(after, { hook: 'toolResult', value, facts, traceId: call.traceId });
+  putDown(call, asked.notes);
+  if (asked.blocked !== undefined) return blocked(call, 'the result', asked.blocked);
+  if (asked.value === value) return outcome;
+  const changed = asked.value as JsonObject;
+  return outcome.ok ? { ok: true, result: changed } : refused({ ...outcome.refusal, ...changed });
+}
+
+/** What of a refusal are a server's own words. */
+function wordsOf({ reason, message, upstreamError }: Refusal): JsonObject | undefined {
+  if (upstreamError === undefined && reason !== 'upstream-unavailable') return undefined;
+  return { message, ...(upstreamError !== undefined && { upstreamError }) };
+}
+
+/** Progress tells in words what a result would tell. A guard that takes time cannot hold it back, and so it is silent. */
+function watched(call: Call, after: readonly Guard[], facts: Facts): Call {
+  const { onProgress, traceId } = call;
+  if (onProgress === undefined || after.length === 0) return call;
+  const tell = async ({ message, ...progress }: Progress): Promise<void> => {
+    if (message === undefined) {
+      onProgress(progress);
+      return;
+    }
+    const asked = await askGuards(after, { hook: 'toolResult', value: message, facts, traceId });
+    onProgress(asked.blocked === undefined ? { ...progress, message: String(asked.value) } : progress);
+  };
+  return { ...call, onProgress: (progress) => void tell(progress) };
+}
+
+function putDown(call: Call, notes: readonly GuardNote[]): void {
+  for (const one of notes) note(call, one);
+}
+
+function blocked(
+  { target }: Call,
+  what: string,
+  { rule, message }: { readonly rule: string; readonly message: string },
+): Outcome {
+  return refused({ reason: 'blocked', message: `${target.name}: ${what} did not pass: ${message}`, rule });
+}
