@@ -4,6 +4,7 @@ import { webhookEvent } from './approvals/event.ts';
 import { createArgumentMask } from './approvals/mask.ts';
 import { startApprovalWebhooks } from './approvals/webhooks.ts';
 import { createKeptResults, type KeptResults } from './bounds/kept-results.ts';
+import { createResultCache, type ResultCache } from './cache/result-cache.ts';
 import type { ApprovalWebhook } from './config/policies/approvals.ts';
 import type { Config } from './config/schema.ts';
 import { approvalUrl } from './contract/approvals.ts';
@@ -32,6 +33,7 @@ export interface Policing {
   readonly approvals: ApprovalDesk;
   readonly limits: Limits;
   readonly resilience: Resilience;
+  readonly cache: ResultCache;
   /** Results that are read page by page, and whether any rule asks for that. */
   readonly kept: KeptResults;
   readonly paging: () => boolean;
@@ -93,8 +95,9 @@ export function createPolicing(deps: {
     log.warn({ server, circuit }, 'the circuit of a server has changed'),
   );
   const kept = createKeptResults(now);
+  const cache = createResultCache(now);
   const limits = createLimits(deps.sharedState, (alert) => log.warn(alert, 'a budget has been spent so far'));
-  const shared = { activity, limits, kept, validator, ruling: () => ruling, now };
+  const shared = { activity, limits, kept, cache, validator, ruling: () => ruling, now };
   return {
     pipeline: createOnion({
       ...{ ...shared, catalog, identity, decide, upstreams, resilience },
@@ -106,6 +109,7 @@ export function createPolicing(deps: {
     approvals: desk,
     limits,
     resilience,
+    cache,
     kept,
     paging: () => ruling.paging,
     limitRules: () => ruling.limitRules,

@@ -2,6 +2,7 @@ import type { When } from '../config/policies/when.ts';
 import type { ApprovalTerms } from '../config/policies/approvals.ts';
 import type { ResiliencePolicy } from '../config/policies/resilience.ts';
 import { RE2JS } from 're2js';
+import type { CachePolicy } from '../config/policies/cache.ts';
 import type { GuardrailConfig } from '../config/policies/guardrails.ts';
 import type { BoundsPolicy } from '../config/policies/bounds.ts';
 import type { Budget, RateLimit } from '../config/policies/limits.ts';
@@ -33,6 +34,7 @@ export interface ApprovalPolicy extends Compiled<ApprovalTerms> {
 
 /** The configuration's policies, in its order. */
 export interface Policies {
+  readonly cache: readonly Compiled<CachePolicy>[];
   /** The one that is asked first, first. */
   readonly guardrails: readonly GuardrailPolicy[];
   /** Of tools' rules, and those that are about any call. */
@@ -49,6 +51,7 @@ export function compilePolicies(config: Config): Policies {
   const conditionOf = createConditions();
   const { policies } = config;
   return {
+    cache: compileSection(policies.cache, 'policies.cache', conditionOf),
     guardrails: compileGuardrails(policies.guardrails, conditionOf),
     bounds: [
       ...config.groups.flatMap(compileToolBounds),

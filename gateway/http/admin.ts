@@ -173,6 +173,19 @@ export function createAdminApp(deps: AdminDeps): Express {
   app.delete('/api/v1/credentials/:group/:server', anyone(credentials.remove));
   app.post('/api/v1/credentials/:group/:server/authorize', anyone(credentials.authorize));
   app.post('/api/v1/credentials/:group/:server/renew', anyone(credentials.renew));
+  const { cache } = deps.policing;
+  app.get(
+    '/api/v1/cache',
+    administrator((_req, res) => void res.json(cache.view())),
+  );
+  app.delete(
+    '/api/v1/cache',
+    administrator((req, res) => {
+      const { server } = req.query;
+      cache.forget(typeof server === 'string' ? server : undefined);
+      res.status(204).end();
+    }),
+  );
   const limits = createLimitRoutes({ ...deps, ...deps.policing });
   app.get('/api/v1/limits', anyone(limits.list));
   app.delete('/api/v1/limits/:policy', administrator(limits.reset));

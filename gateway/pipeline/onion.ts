@@ -1,4 +1,5 @@
 import type { Decide } from '../access/decide.ts';
+import type { ResultCache } from '../cache/result-cache.ts';
 import type { KeptResults } from '../bounds/kept-results.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Limits } from '../limits/limits.ts';
@@ -8,6 +9,7 @@ import type { ActivityStore } from '../storage/contracts.ts';
 import type { Resilience } from '../resilience/resilience.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { approvalStage, type ApprovalStageDeps } from './approval.ts';
+import { cacheStage } from './cache.ts';
 import { boundsStage } from './bounds.ts';
 import type { ArgumentValidator } from './arguments.ts';
 import type { Pipeline } from './call.ts';
@@ -33,6 +35,7 @@ export interface OnionDeps {
   readonly limits: Limits;
   readonly resilience: Resilience;
   readonly kept: KeptResults;
+  readonly cache: ResultCache;
   readonly validator: ArgumentValidator;
   readonly approvals: Pick<ApprovalStageDeps, 'desk' | 'mask' | 'addressOf'>;
   readonly requestConsent: Parameters<typeof consentStage>[0];
@@ -63,6 +66,7 @@ export function createOnion(deps: OnionDeps): Pipeline {
         judges: [authenticate, decideOn, validate],
         onError: deps.onBroken,
       }),
+      cacheStage(deps.cache, deps.ruling, catalog),
       timeoutStage(catalog),
       resilienceStage(deps.resilience, deps.ruling, catalog),
       upstreamStage(upstreams, catalog, [decideOn, validate]),

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { approvalPolicySchema, approvalWebhookSchema } from './approvals.ts';
 import { boundsPolicySchema } from './bounds.ts';
+import { cachePolicySchema } from './cache.ts';
 import { guardrailSchema } from './guardrails.ts';
 import { budgetSchema, rateLimitSchema } from './limits.ts';
 import { resiliencePolicySchema } from './resilience.ts';
@@ -9,6 +10,7 @@ import { resiliencePolicySchema } from './resilience.ts';
 export const policiesSchema = z
   .strictObject({
     guardrails: z.array(guardrailSchema).default([]),
+    cache: z.array(cachePolicySchema).default([]),
     bounds: z.array(boundsPolicySchema).default([]),
     resilience: z.array(resiliencePolicySchema).default([]),
     rateLimits: z.array(rateLimitSchema).default([]),
