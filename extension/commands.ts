@@ -14,6 +14,8 @@ import { registryCommands } from './registryCommands.ts';
 import type { RegistryFeed } from './registryFeed.ts';
 import { deleteSecret, setSecret } from './secretCommands.ts';
 import type { SecretVault } from './secretVault.ts';
+import { approvalCommands } from './approvalCommands.ts';
+import type { ApprovalsView } from './approvalsView.ts';
 import { tokenCommands } from './tokenCommands.ts';
 import type { TokensView } from './tokensView.ts';
 import { describeStatus, firstLine, messageOf } from './words.ts';
@@ -26,6 +28,7 @@ export interface CommandDeps {
   readonly feed: RegistryFeed;
   readonly vault: SecretVault;
   readonly tokens: TokensView;
+  readonly approvals: ApprovalsView;
   readonly panel: PlaygroundPanel;
   readonly log: vscode.LogOutputChannel;
   /** Shows what a search found in the tree. */
@@ -64,6 +67,7 @@ export function registerCommands(deps: CommandDeps): vscode.Disposable {
     [COMMANDS.acceptChange]: (change) => decideOnChange(deps, 'accept', change),
     [COMMANDS.rejectChange]: (change) => decideOnChange(deps, 'reject', change),
     [COMMANDS.acceptAllChanges]: (server) => acceptAllChanges(deps, server),
+    ...approvalCommands({ client: () => running(controller), view: deps.approvals }),
     ...tokenCommands({ client: () => running(controller), feed, view: deps.tokens }),
     ...credentialCommands({ client: () => running(controller), feed }),
     ...accessCommands(new RegistryChanges(() => running(controller))),
@@ -85,7 +89,8 @@ export function registerCommands(deps: CommandDeps): vscode.Disposable {
   return vscode.Disposable.from(...registrations);
 }
 
-function running(controller: GatewayController): GatewayClient {
+/** The running gateway's client; throws, with words for the user, when none runs. */
+export function running(controller: GatewayController): GatewayClient {
   if (controller.client === undefined) throw new Error(t('The gateway is not running. Start it first.'));
   return controller.client;
 }

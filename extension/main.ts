@@ -1,6 +1,9 @@
 import * as vscode from 'vscode';
 import type { PlaygroundMessage } from '../gateway/contract/playground.ts';
-import { registerCommands } from './commands.ts';
+import { noticeApprovals } from './approvalCommands.ts';
+import { provideApprovalDocuments } from './approvalDocuments.ts';
+import { ApprovalsView } from './approvalsView.ts';
+import { registerCommands, running } from './commands.ts';
 import { helpWithConfiguration } from './configHelp.ts';
 import { handleReturn, noticeSignIns } from './credentialCommands.ts';
 import { noticeFailures } from './failureNotice.ts';
@@ -24,6 +27,7 @@ export interface ExtensionInternals {
   readonly feed: RegistryFeed;
   readonly tree: RegistryTree;
   readonly tokens: TokensView;
+  readonly approvals: ApprovalsView;
   readonly vault: SecretVault;
   connectPlayground(post: (message: PlaygroundMessage) => void): PlaygroundHost;
 }
@@ -39,6 +43,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionInternals |
   const panel = new PlaygroundPanel(context.extensionUri, connectPlayground);
   const view = showRegistryView(controller, feed);
   const tokens = new TokensView(controller);
+  const approvals = new ApprovalsView(controller, log);
   context.subscriptions.push(
     log,
     vault,
@@ -47,17 +52,20 @@ export function activate(context: vscode.ExtensionContext): ExtensionInternals |
     panel,
     view.disposable,
     tokens,
+    approvals,
     showStatusBarItem(controller, feed),
     provideMcpServer(controller, feed, vault),
     noticeFailures(controller),
     providePinDocuments(controller),
     noticeQuarantine({ feed }),
     noticeSignIns(feed),
+    provideApprovalDocuments(controller),
+    noticeApprovals({ client: () => running(controller), view: approvals }),
     helpWithConfiguration(),
     handleReturn(feed),
-    registerCommands({ controller, feed, vault, tokens, panel, log, reveal: view.reveal }),
+    registerCommands({ controller, feed, vault, tokens, approvals, panel, log, reveal: view.reveal }),
   );
   if (readSettings().autoStart) controller.start();
   if (context.extensionMode !== vscode.ExtensionMode.Test) return undefined;
-  return { controller, feed, tree: view.tree, tokens, vault, connectPlayground };
+  return { controller, feed, tree: view.tree, tokens, approvals, vault, connectPlayground };
 }

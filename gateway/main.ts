@@ -7,6 +7,7 @@ import { exportTo } from './cli/export.ts';
 import { addAccessCommands } from './cli/access.ts';
 import { addAttachCommands } from './cli/attach.ts';
 import { addImportCommands } from './cli/import-commands.ts';
+import { addApprovalCommands } from './cli/approvals.ts';
 import { addPinsCommand } from './cli/pins.ts';
 import { addPresetCommands } from './cli/presets.ts';
 import { printJson } from './cli/print.ts';
@@ -160,6 +161,7 @@ function commands(): Command {
     .addOption(json())
     .action(context);
 
+  addApprovalCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
   addPinsCommand(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
 
   root

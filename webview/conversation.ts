@@ -37,7 +37,7 @@ export interface Run {
   readonly error?: string;
 }
 
-export type Item = IterationMark | AssistantText | ToolCallItem | SignInItem;
+export type Item = IterationMark | AssistantText | ToolCallItem | SignInItem | ApprovalItem | NoticeItem;
 
 /** A call waits for a person to sign in at its server. */
 export interface SignInItem {
@@ -48,6 +48,28 @@ export interface SignInItem {
   readonly server: string;
   readonly url: string;
   readonly status: 'waiting' | 'given' | 'lapsed';
+}
+
+/** A call waits for somebody's word. */
+export interface ApprovalItem {
+  readonly kind: 'approval';
+  readonly iteration: number;
+  readonly id: string;
+  /** `tenant:group:server`. */
+  readonly server: string;
+  readonly tool: string;
+  readonly approvers: readonly string[];
+  readonly status: 'waiting' | 'approved' | 'denied' | 'expired' | 'cancelled';
+  readonly by?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** A policy noted something. */
+export interface NoticeItem {
+  readonly kind: 'notice';
+  readonly iteration: number;
+  readonly effect: 'audited' | 'changed' | 'failed';
+  readonly text: string;
 }
 
 export interface IterationMark {
@@ -170,7 +192,9 @@ function finish(run: Run, status: Exclude<RunStatus, 'running'>, elapsedMs: numb
       ? { ...item, status: 'unanswered' as const }
       : item.kind === 'sign-in' && item.status === 'waiting'
         ? { ...item, status: 'lapsed' as const }
-        : item,
+        : item.kind === 'approval' && item.status === 'waiting'
+          ? { ...item, status: 'cancelled' as const }
+          : item,
   );
   return { ...run, status, stopping: false, items, durationMs: run.durationMs ?? elapsedMs };
 }
@@ -203,10 +227,27 @@ function addEvent(run: Run, event: Exclude<AgentEvent, { type: 'tool.result' }>)
         offered: event.tools,
         omitted: event.omitted,
       };
-    case 'guardrail.triggered':
-    case 'tool.approval_required':
-    case 'tool.approval_resolved':
-      return run;
+    case 'guardrail.triggered': {
+      const { effect, message: text } = event;
+      return { ...run, items: [...run.items, { kind: 'notice', iteration: run.iteration, effect, text }] };
+    }
+    case 'tool.approval_required': {
+      const { id, server, tool, approvers } = event;
+      // Told again after a restart of the gateway.
+      if (run.items.some((item) => item.kind === 'approval' && item.id === id)) return run;
+      const item: ApprovalItem = {
+        ...{ kind: 'approval', iteration: run.iteration, status: 'waiting' },
+        ...{ id, server, tool, approvers },
+      };
+      return { ...run, items: [...run.items, item] };
+    }
+    case 'tool.approval_resolved': {
+      const { id, verdict: status, by, reason } = event;
+      const items = run.items.map((item) =>
+        item.kind === 'approval' && item.id === id ? { ...item, status, by, reason } : item,
+      );
+      return { ...run, items };
+    }
     case 'iteration.started': {
       const mark: IterationMark = { kind: 'iteration', iteration: event.iteration };
       return { ...run, iteration: event.iteration, items: [...run.items, mark] };

@@ -1,4 +1,5 @@
 import type { AgentRequestBody } from '../gateway/contract/agent.ts';
+import { approvalListSchema, approvalViewSchema, type ApprovalView } from '../gateway/contract/approvals.ts';
 import {
   authorizeSchema,
   credentialListSchema,
@@ -192,6 +193,25 @@ export class Playground {
           ? await this.host.request('DELETE', path)
           : await this.host.request('PUT', path, { values: change });
     await this.#readCredentials();
+    return reply.status === 200 ? undefined : refusalWords(reply.status, reply.body);
+  }
+
+  /** The calls that wait and that the user may decide; none when they cannot be read. */
+  async approvals(): Promise<readonly ApprovalView[]> {
+    const read = await this.#get('/api/v1/approvals?status=pending', (body) =>
+      approvalListSchema.parse(body),
+    );
+    return 'value' in read ? read.value.approvals.filter(({ mayDecide }) => mayDecide) : [];
+  }
+
+  async approval(id: string): Promise<ApprovalView | undefined> {
+    const read = await this.#get(`/api/v1/approvals/${id}`, (body) => approvalViewSchema.parse(body));
+    return 'value' in read ? read.value : undefined;
+  }
+
+  /** Resolves with what went wrong, in words. */
+  async decide(id: string, verdict: 'approve' | 'deny'): Promise<string | undefined> {
+    const reply = await this.host.request('POST', `/api/v1/approvals/${id}/${verdict}`, {});
     return reply.status === 200 ? undefined : refusalWords(reply.status, reply.body);
   }
 

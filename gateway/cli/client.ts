@@ -23,7 +23,7 @@ export async function ask(
   const token = options.token ?? process.env['TOOLGATE_TOKEN'] ?? '';
   if (token === '') throw new CliError('give a token with --token or in TOOLGATE_TOKEN', EXIT.usage);
   const { statusCode, answer } = await exchange(options.gateway, path, token, method, body);
-  if (statusCode === 200) return answer;
+  if (statusCode === 200 || statusCode === 204) return answer;
   const problem = problemSchema.safeParse(answer);
   if (problem.success) throw new RefusedError(problem.data);
   throw new CliError(`HTTP ${statusCode}`);
@@ -54,7 +54,11 @@ async function exchange(
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    return { statusCode: response.statusCode, answer: await response.body.json() };
+    const text = await response.body.text();
+    return {
+      statusCode: response.statusCode,
+      answer: text === '' ? undefined : (JSON.parse(text) as unknown),
+    };
   } catch (error) {
     throw new CliError(
       `no gateway answers at ${url} (${describeError(error)}); start one with toolgate serve`,

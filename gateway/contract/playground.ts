@@ -56,6 +56,7 @@ export type PlaygroundMessage = z.infer<typeof playgroundMessageSchema>;
 export const PLAYGROUND_PATHS = [
   /^\/api\/v1\/registry$/,
   /^\/api\/v1\/credentials(?:\/[\w.-]+\/[\w.-]+(?:\/(?:authorize|renew))?)?$/,
+  /^\/api\/v1\/approvals(?:\?status=pending|\/[\w-]+(?:\/(?:approve|deny))?)?$/,
   /^\/api\/llm\/models$/,
   /^\/api\/llm\/agent\/runs\/[\w-]+\/cancel$/,
 ] as const;

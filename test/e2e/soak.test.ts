@@ -68,7 +68,7 @@ it(
             done.calls++;
             const { status } = await call(gateway, server, tool, args);
             if (status === 200) done.answered++;
-            else expect([502, 504]).toContain(status);
+            else expect([502, 503, 504]).toContain(status);
           }, 20),
         ),
         until(async () => {

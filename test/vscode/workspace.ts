@@ -44,5 +44,12 @@ groups:
 models:
   providers:
     - { name: demo, type: demo }
+policies:
+  approvals:
+    - name: asked
+      when: { tools: ["common:everything-mcp:echo"], condition: 'args.message.startsWith("ask:")' }
+      fourEyes: false
+      wait: 20s
+      reason: It says so.
 `;
 }

@@ -9,6 +9,7 @@ import { count, shortName } from '../words.ts';
 import { icon, LightElement } from './light-element.ts';
 import './markdown-text.ts';
 import './run-footer.ts';
+import './approval-card.ts';
 import './tool-card.ts';
 
 /** How near to its end the timeline still counts as being there, in pixels. */
@@ -100,6 +101,12 @@ export class RunTimeline extends LightElement {
         return html`<tg-markdown class="answer" .text=${item.text}></tg-markdown>`;
       case 'sign-in':
         return this.signIn(item);
+      case 'approval':
+        return html`<tg-approval .playground=${this.playground} .item=${item}></tg-approval>`;
+      case 'notice':
+        return html`<p class="notice ${item.effect === 'failed' ? 'warning' : ''}">
+          ${icon(item.effect === 'failed' ? 'warning' : 'shield')} <span>${item.text}</span>
+        </p>`;
       case 'tool':
         return html`<tg-tool-card .host=${this.playground.host} .call=${item}></tg-tool-card>`;
     }

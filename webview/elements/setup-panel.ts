@@ -5,6 +5,7 @@ import { live } from 'lit/directives/live.js';
 import { ITERATION_LIMIT } from '../../gateway/contract/agent.ts';
 import type { Playground, View } from '../playground.ts';
 import { icon, LightElement } from './light-element.ts';
+import './approval-list.ts';
 import './credential-list.ts';
 import './model-picker.ts';
 import './tool-tree.ts';
@@ -52,6 +53,7 @@ export class SetupPanel extends LightElement {
           >System prompt</vscode-text-area
         >
       </section>
+      <tg-approvals .playground=${this.playground}></tg-approvals>
       ${this.credentials()} ${this.tools()}
     `;
   }

@@ -2,6 +2,7 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { format } from 'node:util';
 import type MochaRunner from 'mocha';
 import { activationSuite } from './activation.ts';
+import { approvalsSuite } from './approvals.ts';
 import { configHelpSuite } from './configHelp.ts';
 import { configurationSuite } from './configuration.ts';
 import { gatewayToolsSuite } from './gatewayTools.ts';
@@ -31,6 +32,7 @@ export async function run(): Promise<void> {
   playgroundSuite();
   reviewSuite();
   tokensSuite();
+  approvalsSuite();
   configHelpSuite();
   configurationSuite();
   lifecycleSuite();
