@@ -32,6 +32,8 @@ export async function startGateway(options: {
   /** The gateway that ran before, killed by now, whose configuration and data it takes over. */
   readonly after?: Pick<RunningGateway, 'configFile' | 'dataDir'>;
   readonly port?: number;
+  /** Another build of the program. */
+  readonly program?: string;
 }): Promise<RunningGateway> {
   const { after, port = 0 } = options;
   const dir = after ? dirname(after.configFile) : await mkdtemp(join(tmpdir(), 'toolgate-test-'));
@@ -41,7 +43,7 @@ export async function startGateway(options: {
   const child = spawn(
     process.execPath,
     [
-      PROGRAM,
+      options.program ?? PROGRAM,
       'serve',
       '--config',
       configFile,
