@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { PROGRAM, ROOT } from '../support/gateway.ts';
+import { judgeOnion, measureOnion } from './onion.ts';
 import { judgeAccess, measureAccess } from './access.ts';
 import type { Cell, Failure, Measured } from './generator.ts';
 import type { Path } from './path.ts';
@@ -66,6 +67,7 @@ async function bench(plan: Plan, json: boolean): Promise<void> {
     const verdicts = [
       ...judge(rows, { readyMs: gatewayReadyMs, idleRssMb: Math.max(...idle) }),
       judgeAccess(await measureAccess()),
+      judgeOnion(await measureOnion()),
     ];
     if (json) {
       console.log(JSON.stringify({ machine, rows, verdicts }, undefined, 2));
