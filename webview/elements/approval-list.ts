@@ -1,5 +1,5 @@
 import { html, nothing } from 'lit';
-import type { TemplateResult } from 'lit';
+import type { PropertyValues, TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { ApprovalView } from '../../gateway/contract/approvals.ts';
@@ -15,19 +15,23 @@ const LOOK_EVERY_MS = 3_000;
 @customElement('tg-approvals')
 export class ApprovalList extends LightElement {
   @property({ attribute: false }) playground!: Playground;
+  @property({ attribute: false }) running!: boolean;
   @state() private approvals: readonly ApprovalView[] = [];
   @state() private problem: string | undefined;
   private timer: ReturnType<typeof setInterval> | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    void this.read();
-    this.timer = setInterval(() => document.visibilityState === 'visible' && void this.read(), LOOK_EVERY_MS);
+    this.timer = setInterval(() => void this.read(), LOOK_EVERY_MS);
   }
 
   override disconnectedCallback(): void {
     clearInterval(this.timer);
     super.disconnectedCallback();
+  }
+
+  override updated(changed: PropertyValues<this>): void {
+    if (changed.has('running')) void this.read();
   }
 
   override render(): TemplateResult | typeof nothing {
@@ -63,7 +67,8 @@ export class ApprovalList extends LightElement {
   }
 
   private async read(): Promise<void> {
-    this.approvals = await this.playground.approvals();
+    if (document.visibilityState !== 'visible') return;
+    this.approvals = !this.running ? [] : await this.playground.approvals();
   }
 
   private async decide(id: string, verdict: 'approve' | 'deny'): Promise<void> {

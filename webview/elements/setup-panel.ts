@@ -53,7 +53,10 @@ export class SetupPanel extends LightElement {
           >System prompt</vscode-text-area
         >
       </section>
-      <tg-approvals .playground=${this.playground}></tg-approvals>
+      <tg-approvals
+        .playground=${this.playground}
+        .running=${this.view.host.status === 'running'}
+      ></tg-approvals>
       ${this.credentials()} ${this.tools()}
     `;
   }
