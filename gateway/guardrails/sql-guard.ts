@@ -1,5 +1,5 @@
 import type { GuardrailConfig } from '../config/policies/guardrails.ts';
-import { isJsonObject } from '../contract/json.ts';
+import { strings } from './detect/text-walk.ts';
 import { PASS, type Guard } from './guard.ts';
 import { sqlProblem, type ParseSql } from './sql.ts';
 
@@ -9,9 +9,7 @@ type SqlConfig = Extract<GuardrailConfig, { kind: 'sql' }>;
 export function createSqlGuard({ name, arguments: named, dialect, readOnly }: SqlConfig): Guard['check'] {
   let parser: Promise<ParseSql> | undefined;
   return async ({ value }) => {
-    const statements = isJsonObject(value)
-      ? named.flatMap((argument) => (typeof value[argument] === 'string' ? [value[argument]] : []))
-      : [];
+    const statements = statementsIn(value, named);
     if (statements.length === 0) return PASS;
     parser ??= loadParser(dialect);
     const parse = await parser;
@@ -21,6 +19,13 @@ export function createSqlGuard({ name, arguments: named, dialect, readOnly }: Sq
     }
     return PASS;
   };
+}
+
+/** The texts under the named arguments, wherever they stand: in a list or an object of them as well. */
+function statementsIn(value: unknown, named: readonly string[]): string[] {
+  return [...strings(value)]
+    .filter(({ path }) => path.split(/[.[]/).some((part) => named.includes(part.replace(/\]$/, ''))))
+    .map(({ text }) => text);
 }
 
 /** A chunk of its own in the built program: its grammars take memory that only who checks SQL should spend. */

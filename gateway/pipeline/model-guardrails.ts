@@ -1,4 +1,5 @@
 import type { ChatMessage } from '../contract/agent.ts';
+import { isJsonObject, parseJson } from '../contract/json.ts';
 import { askGuards, guardsFor, type Guard, type GuardNote } from '../guardrails/guard.ts';
 import { guardStream, type Said } from '../guardrails/stream.ts';
 import { ModelError, type ModelEvent } from '../models/model.ts';
@@ -8,12 +9,13 @@ import type { Ruling } from './ruling.ts';
 
 type Facts = ReturnType<Ruling['facts']['model']>;
 
-/** An answer that is looked at as a whole is held back up to this many characters. */
+/** What is looked at as a whole is held back up to this many characters. */
 const MAX_WHOLE = 1024 * 1024;
 
 /**
  * Shows guardrails what goes to a model and what it says. Texts are looked at while they are said, a window behind;
- * guards that need the whole answer hold it back. What a model wants to call is looked at when it is called.
+ * guards that need the whole answer hold it back. What it wants to call is held back until all of it is there: whoever
+ * reads the answer reads the arguments too, whether or not the call is made.
  */
 export function modelGuardrailsStage(ruling: () => Ruling): ModelStage {
   return async function* guarded(call, next) {
@@ -40,7 +42,8 @@ export function modelGuardrailsStage(ruling: () => Ruling): ModelStage {
           block,
         ) as AsyncIterable<ModelEvent>;
     }
-    yield* whole.length === 0 ? said : checkWhole(call, said, whole, seen, tell);
+    if (whole.length > 0) said = checkWhole(call, said, whole, seen, tell);
+    yield* checkCalls(call, said, after, seen, tell);
   };
 }
 
@@ -65,18 +68,71 @@ async function* checkWhole(
   for await (const event of said) {
     if (event.type === 'text') text += event.text;
     else rest.push(event);
-    if (text.length > MAX_WHOLE)
-      throw block(
-        guards[0]?.name ?? '',
-        `the answer is over ${MAX_WHOLE} characters, and cannot be looked at whole`,
-      );
+    if (text.length > MAX_WHOLE) throw tooLong(guards);
+  }
+  if (text === '') {
+    yield* rest;
+    return;
   }
   const asked = await askGuards(guards, { hook: 'modelOutput', value: text, facts, traceId: call.traceId });
   asked.notes.forEach(tell);
   if (asked.blocked !== undefined)
     throw block(asked.blocked.rule, `the answer did not pass: ${asked.blocked.message}`);
-  if (text !== '') yield { type: 'text', text: String(asked.value) };
+  yield { type: 'text', text: String(asked.value) };
   yield* rest;
+}
+
+/** From the first call on, all is held back until the end, so that no piece of one passes unseen. */
+async function* checkCalls(
+  call: ModelCall,
+  said: AsyncIterable<ModelEvent>,
+  guards: readonly Guard[],
+  facts: Facts,
+  tell: (one: GuardNote) => void,
+): AsyncIterable<ModelEvent> {
+  const held: ModelEvent[] = [];
+  const wanted = new Map<number, { name: string; text: string }>();
+  let size = 0;
+  for await (const event of said) {
+    if (event.type === 'tool-call') wanted.set(event.index, { name: event.name, text: '' });
+    else if (event.type === 'tool-arguments') {
+      const one = wanted.get(event.index);
+      if (one !== undefined) one.text += event.delta;
+      size += event.delta.length;
+      if (size > MAX_WHOLE) throw tooLong(guards);
+    }
+    if (wanted.size === 0) yield event;
+    else held.push(event);
+  }
+  const changed = new Map<number, { readonly name: string; readonly arguments: string }>();
+  for (const [index, { name, text }] of wanted) {
+    const value = { name, arguments: parseJson(text) ?? text };
+    const asked = await askGuards(guards, { hook: 'modelOutput', value, facts, traceId: call.traceId });
+    asked.notes.forEach(tell);
+    if (asked.blocked !== undefined)
+      throw block(asked.blocked.rule, `a call that it asked for did not pass: ${asked.blocked.message}`);
+    if (asked.value !== value) changed.set(index, toCall(asked.value));
+  }
+  for (const event of held) {
+    const made = 'index' in event ? changed.get(event.index) : undefined;
+    if (made === undefined || !('index' in event)) yield event;
+    else if (event.type === 'tool-call') {
+      yield { ...event, name: made.name };
+      yield { type: 'tool-arguments', index: event.index, delta: made.arguments };
+    }
+  }
+}
+
+function toCall(value: unknown): { readonly name: string; readonly arguments: string } {
+  const { name, arguments: args } = isJsonObject(value) ? value : {};
+  return { name: String(name), arguments: typeof args === 'string' ? args : JSON.stringify(args ?? {}) };
+}
+
+function tooLong(guards: readonly Guard[]): ModelError {
+  return block(
+    guards[0]?.name ?? '',
+    `the answer is over ${MAX_WHOLE} characters, and cannot be looked at whole`,
+  );
 }
 
 function block(rule: string, message: string): ModelError {

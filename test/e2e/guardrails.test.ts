@@ -42,6 +42,7 @@ const SERVERS = [
   'first',
   'judged',
   'seen',
+  'plain',
 ];
 
 beforeAll(async () => {
@@ -82,7 +83,7 @@ ${SERVERS.filter((name) => name !== 'judged')
       - ${server.entry('judged', `, tools: [{ match: listCollections, effect: deny, when: 'args.database == "[HR]"' }]`)}
 models:
   providers:
-    - { name: wire, type: openai-compatible, baseUrl: "${wire.baseUrl}", models: [big, strict, whole], allowPrivateAddress: true }
+    - { name: wire, type: openai-compatible, baseUrl: "${wire.baseUrl}", models: [big, strict, whole, plain], allowPrivateAddress: true }
   access: [{ models: ["wire/*"], use: [everyone] }]
 policies:
   guardrails:
@@ -144,7 +145,7 @@ describe('personal data', () => {
       calls([{ id: 'c', name: 'pii__listCollections', arguments: JSON.stringify({ echo }) }]),
       says('done'),
     );
-    const { events } = await run('strict', 'go', { mcp_servers: [{ integration_fqn: 'g:pii' }] });
+    const { events } = await run('plain', 'go', { mcp_servers: [{ integration_fqn: 'g:pii' }] });
     const told = [];
     for await (const event of events) told.push(event);
     expect(eventOf(told, 'guardrail.triggered')).toMatchObject({
@@ -315,6 +316,31 @@ describe('models', () => {
     expect(error).toBe('content_blocked');
     expect(said).toMatch(/^(?:word )+/);
     expect(said).not.toContain('Write');
+  });
+
+  const asksFor = (model: string, echo: string) => {
+    const args = JSON.stringify({ echo, rows: 1 });
+    wire.reply(calls([{ id: 'c', name: 'plain__listCollections', arguments: args }]));
+    return run(model, 'go', { mcp_servers: [{ integration_fqn: 'g:plain' }] });
+  };
+
+  it('ask for calls without what is masked, and whoever reads along never sees it', async () => {
+    const all = [];
+    wire.otherwise(() => says('done'));
+    for await (const event of (await asksFor('big', 'say "hi" to ann@example.com')).events) all.push(event);
+    const masked = { echo: 'say "hi" to [EMAIL]', rows: 1 };
+    expect(gather(all).calls.map(({ arguments: args }) => JSON.parse(args) as unknown)).toEqual([masked]);
+    expect(server.seen.map(({ args }) => args)).toEqual([masked]);
+    expect(JSON.stringify(all)).not.toContain('ann@');
+    expect(gather(all).text).toBe('done');
+  });
+
+  it('get no call through that is refused, not even to a reader', async () => {
+    const { response } = await asksFor('strict', 'ann@example.com');
+    const told = await response.text();
+    expect([response.status, told]).toEqual([400, expect.stringContaining('content_blocked')]);
+    expect(told).not.toContain('ann@');
+    expect(server.seen).toEqual([]);
   });
 
   it('are looked at as a whole by a moderation service, by its wire', async () => {

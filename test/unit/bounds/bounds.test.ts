@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { cutJson } from '../../../gateway/bounds/cut.ts';
 import { createKeptResults } from '../../../gateway/bounds/kept-results.ts';
 import { excessOf } from '../../../gateway/bounds/measure.ts';
-import { canonicalJson } from '../../../gateway/pipeline/canonical.ts';
+import { canonicalJson } from '../../../gateway/contract/json.ts';
 
 it('what is cut keeps its shape, and fits its lists and depth', () => {
   const limits = fc.record({

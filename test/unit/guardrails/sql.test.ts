@@ -1,5 +1,8 @@
 import nodeSqlParser from 'node-sql-parser';
 import { describe, expect, it } from 'vitest';
+import { guardrailSchema } from '../../../gateway/config/policies/guardrails.ts';
+import type { Subject } from '../../../gateway/guardrails/guard.ts';
+import { createSqlGuard } from '../../../gateway/guardrails/sql-guard.ts';
 import { sqlProblem, type ParseSql } from '../../../gateway/guardrails/sql.ts';
 
 const parser = new nodeSqlParser.Parser();
@@ -90,4 +93,24 @@ describe('what is not', () => {
     'with w as (insert into users (id) values (1) returning *) select * from w',
     'select * into copied from users',
   ])('where it may only read: %s', (sql) => expect(problem(sql, true)).toBeTypeOf('string'));
+});
+
+describe('the arguments that are looked at', () => {
+  const guard = createSqlGuard(
+    guardrailSchema.parse({ kind: 'sql', name: 'safe', hooks: ['toolArguments'] }) as Parameters<
+      typeof createSqlGuard
+    >[0],
+  );
+  const asked = async (value: unknown): Promise<string> => (await guard({ value } as Subject)).is;
+
+  it.each([
+    [{ sql: 'drop table users' }],
+    [{ query: ['select 1', 'drop table users'] }],
+    [{ options: { statement: { text: 'drop table users' } } }],
+    [{ batch: [{ sql: 'select 1' }, { sql: 'drop table users' }] }],
+  ])('%j', async (value) => expect(await asked(value)).toBe('block'));
+
+  it('are the named ones alone', async () => {
+    expect(await asked({ text: 'drop table users', sql: 'select 1' })).toBe('pass');
+  });
 });
