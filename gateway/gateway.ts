@@ -204,7 +204,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { holds } = identity;
   const mcp = createMcpSurface({
     ...{ catalog, upstreams, pipeline, search, holds, now },
-    ...{ kept: policing.kept, paging: policing.paging },
+    ...{ kept: policing.kept, paging: policing.paging, lookAside: policing.lookAside },
     secret: deps.tokenKey,
     version,
   });

@@ -13,6 +13,7 @@ import type { Identity } from './identity/identity.ts';
 import { createLimits, type Limits } from './limits/limits.ts';
 import { createPrices, loadKnownPrices, type Prices } from './limits/prices.ts';
 import type { LimitRule } from './limits/rules.ts';
+import { createAsides, type LookAside } from './pipeline/asides.ts';
 import { createArgumentValidator } from './pipeline/arguments.ts';
 import type { Pipeline } from './pipeline/call.ts';
 import type { ModelPipeline } from './pipeline/model-call.ts';
@@ -30,6 +31,7 @@ import type { Upstreams } from './upstream/upstreams.ts';
 export interface Policing {
   readonly pipeline: Pipeline;
   readonly modelPipeline: ModelPipeline;
+  readonly lookAside: LookAside;
   readonly approvals: ApprovalDesk;
   readonly limits: Limits;
   readonly resilience: Resilience;
@@ -106,6 +108,11 @@ export function createPolicing(deps: {
       onBroken: (error) => log.error({ err: error }, 'a pipeline stage broke'),
     }),
     modelPipeline: createModelOnion({ ...shared, prices: { cost: (...asked) => prices.cost(...asked) } }),
+    lookAside: createAsides(
+      () => ruling,
+      (server, { rule, effect }) =>
+        log.info({ server, rule, effect }, 'a guardrail saw something beside calls'),
+    ),
     approvals: desk,
     limits,
     resilience,

@@ -14,6 +14,7 @@ import { createRequestStates } from '../mcp/modern/request-state.ts';
 import { createViews, type Views } from '../mcp/scope.ts';
 import { createSessionConnections } from '../mcp/session-connection.ts';
 import { createSessions } from '../mcp/sessions.ts';
+import type { LookAside } from '../pipeline/asides.ts';
 import type { Pipeline } from '../pipeline/call.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { Search } from '../registry/search.ts';
@@ -39,6 +40,7 @@ export function createMcpSurface({
   pipeline,
   search,
   holds,
+  lookAside,
   kept,
   paging,
   secret,
@@ -52,6 +54,7 @@ export function createMcpSurface({
   /** Results that are read page by page, and whether any rule asks for that. */
   readonly kept: KeptResults;
   readonly paging: () => boolean;
+  readonly lookAside: LookAside;
   /** Whether a principal's token is still valid. */
   readonly holds: (principal: Principal) => boolean;
   /** What the key of request states is derived from. */
@@ -61,13 +64,13 @@ export function createMcpSurface({
   readonly now: () => number;
 }): McpSurface {
   const views = withDiscovery(withPaging(createViews(catalog), kept, paging), search);
-  const connections = createSessionConnections({ upstreams, catalog, now });
+  const connections = createSessionConnections({ upstreams, catalog, lookAside, now });
   const modernSession = createModernSessions(upstreams);
   const sessions = {
     views,
     catalog,
     sessions: createSessions(now),
-    dispatch: createDispatch({ views, catalog, pipeline, connections, modernSession, holds }),
+    dispatch: createDispatch({ views, catalog, pipeline, connections, modernSession, lookAside, holds }),
     gatewayVersion: version,
   };
   const legacy = createLegacyMcp(sessions);
@@ -80,6 +83,7 @@ export function createMcpSurface({
     pipeline,
     pool,
     modernSession,
+    lookAside,
     holds,
     ownerOf: createOwnerOf({ views, catalog, holds }),
     payloads: createPayloads(version),

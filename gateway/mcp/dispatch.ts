@@ -1,5 +1,6 @@
 import { speaksMcp } from '../config/server-kind.ts';
 import { isJsonObject } from '../contract/json.ts';
+import type { LookAside } from '../pipeline/asides.ts';
 import {
   newFacts,
   type Call,
@@ -21,7 +22,15 @@ import type { ModernSession } from './modern-session.ts';
 import { askApproval, fillsForms } from './approval.ts';
 import { askToOpen, opensAddresses } from './consent.ts';
 import { refusalFacts } from './refusal.ts';
-import { askable, canBeAsked, createRelay, sessionRoute, type Reached, type Route } from './relay.ts';
+import {
+  askable,
+  canBeAsked,
+  createRelay,
+  sessionRoute,
+  watched,
+  type Reached,
+  type Route,
+} from './relay.ts';
 import { asksForInput, continueInRounds, type Fulfil } from './rounds.ts';
 import type { SessionConnection, SessionConnections } from './session-connection.ts';
 import type { Session } from './sessions.ts';
@@ -57,6 +66,8 @@ export function createDispatch(deps: {
   readonly connections: SessionConnections;
   /** What a session sets at a modern server; `announce` takes what the server announces to it. */
   readonly modernSession: (serverId: string, announce: Route['announce'], caller: Caller) => ModernSession;
+  /** Shows guardrails what a server says beside the results of calls. */
+  readonly lookAside: LookAside;
   /** Whether a principal's token is still valid. */
   readonly holds: (principal: Principal) => boolean;
 }): Dispatch {
@@ -74,7 +85,7 @@ export function createDispatch(deps: {
   const reached = (session: Session): Reached => {
     const { principal, scope, capabilities } = session;
     return {
-      subject: principal.subject,
+      principal,
       capabilities,
       route: sessionRoute(session, session.streams.deliver),
       waiting: session.asks.waiting,
@@ -94,6 +105,17 @@ export function createDispatch(deps: {
     };
     const caller = { subject: session.principal.subject, session: session.id };
     return (session.modern = deps.modernSession(id, announce, caller));
+  };
+  /** A modern server says what it logs on the way; a legacy one's own connection is watched by itself. */
+  const wayOut = (
+    modern: ModernSession | undefined,
+    session: Session,
+    needed: boolean,
+    send: Stream['send'],
+  ): OwnConnection | undefined => {
+    const route = sessionRoute(session, send);
+    if (modern === undefined) return ownConnection(session, needed)?.during(route);
+    return modern.during(watched(route, () => deps.lookAside(session.principal, ownId(session))));
   };
   /** Whether a session needs a connection of its own depends on an era that nobody knows yet. */
   const isUnknown = (session: Session): boolean => {
@@ -141,7 +163,7 @@ export function createDispatch(deps: {
     const { settles = false, target } = aim;
     return callThrough(pipeline, exchange, aim, {
       reached: () => reached(session),
-      own: (modern ?? ownConnection(session, settles))?.during(sessionRoute(session, exchange.stream.send)),
+      own: wayOut(modern, session, settles, exchange.stream.send),
       logLevel: modern !== undefined && logs(target.serverId) ? modern.logLevel() : undefined,
     });
   };

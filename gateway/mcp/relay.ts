@@ -1,4 +1,6 @@
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { Aside, Said } from '../pipeline/asides.ts';
 import { JsonRpcError } from '../upstream/errors.ts';
 import type { ServerMessages } from '../upstream/server-messages.ts';
 import type { Asks } from './asks.ts';
@@ -8,7 +10,7 @@ import type { Streams } from './streams.ts';
 /** The part of a client that a server may reach. */
 export interface Reached {
   /** Whose the session is. */
-  readonly subject: string;
+  readonly principal: Principal;
   /** What the client declared. */
   readonly capabilities: JsonObject;
   /** Takes what belongs to no request. */
@@ -27,6 +29,38 @@ export interface Route {
   announce(method: string, params?: JsonObject): void;
   /** Asks the client, and resolves with its result; rejects with a `JsonRpcError`. */
   ask(method: string, params: JsonObject, signal: AbortSignal): Promise<JsonObject>;
+}
+
+/** What waits to be looked at on one route; beyond it, notifications are dropped. */
+const MAX_LOOKED_AT = 256;
+
+/** The route, with what passes on it shown to guardrails first. What they refuse is not delivered, nor asked. */
+export function watched(route: Route, look: () => Aside | undefined): Route {
+  let underWay = 0;
+  return {
+    announce: route.announce,
+    deliver: (method, params) => {
+      const aside = look();
+      if (aside === undefined) return route.deliver(method, params);
+      if (underWay >= MAX_LOOKED_AT) return;
+      underWay += 1;
+      void aside.said(params).then((said) => {
+        underWay -= 1;
+        if ('value' in said) route.deliver(method, said.value);
+      });
+    },
+    ask: async (method, params, signal) => {
+      const aside = look();
+      if (aside === undefined) return route.ask(method, params, signal);
+      const question = passed(await aside.said(params), 'the question');
+      return passed(await aside.answered(await route.ask(method, question, signal)), 'the answer');
+    },
+  };
+}
+
+function passed(said: Said, what: string): JsonObject {
+  if ('value' in said) return said.value;
+  throw new JsonRpcError(CODES.refused, `${what} did not pass: ${said.blocked}`);
 }
 
 /** The way to the client of a legacy session; `send` is false when there is no stream to send on. */

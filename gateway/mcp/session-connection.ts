@@ -1,4 +1,5 @@
 import type { JsonObject } from '../contract/json.ts';
+import type { LookAside } from '../pipeline/asides.ts';
 import type { OwnConnection, Requests } from '../pipeline/call.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { Capabilities, Listed, Offered } from '../registry/entry.ts';
@@ -6,7 +7,8 @@ import { capabilitySignature } from '../registry/pins.ts';
 import type { Connection, ConnectionEvents } from '../upstream/connection.ts';
 import { UnavailableError } from '../upstream/errors.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
-import { askable, createRelay, type Reached, type Route } from './relay.ts';
+import type { ServerMessages } from '../upstream/server-messages.ts';
+import { askable, createRelay, watched, type Reached, type Route } from './relay.ts';
 import { createSettings } from './session-settings.ts';
 
 /**
@@ -47,6 +49,8 @@ export function createSessionConnections(deps: {
   readonly upstreams: Upstreams;
   /** Judges and shapes what a server lists to a session as it does the rest. */
   readonly catalog: Pick<Catalog, 'offered' | 'onChange'>;
+  /** Shows guardrails what a server says to a session, and what it is answered. */
+  readonly lookAside: LookAside;
   readonly now: () => number;
 }): SessionConnections {
   const open = new Set<OpenConnection>();
@@ -78,6 +82,7 @@ interface OpenConnection {
 interface Pool {
   readonly upstreams: Upstreams;
   readonly catalog: Pick<Catalog, 'offered' | 'onChange'>;
+  readonly lookAside: LookAside;
   readonly now: () => number;
   readonly open: Set<OpenConnection>;
   readonly makeRoom: () => void;
@@ -122,7 +127,9 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
       if (!isSameList(told.capabilities[list], now.capabilities[list]))
         session.route.announce(`notifications/${list}/list_changed`);
   });
-  const relay = createRelay(session, relist.soon);
+  const carry = createRelay(session, relist.soon);
+  const relay = (route: Route): ServerMessages =>
+    carry(watched(route, () => pool.lookAside(session.principal, serverId)));
   const release = (): void => {
     relist.cancel();
     pool.open.delete(slot);
@@ -148,7 +155,7 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
       },
     };
     try {
-      const connection = await pool.upstreams.open(serverId, client, events, session.subject);
+      const connection = await pool.upstreams.open(serverId, client, events, session.principal.subject);
       const [listed] = await Promise.all([list(connection), settings.restore(connection)]);
       if (lost !== undefined) throw new UnavailableError(lost);
       if (closed) {

@@ -36,10 +36,28 @@ async function guarded(
   const asked = await askGuards(before, { hook: 'toolArguments', value: given, facts, traceId });
   putDown(call, asked.notes);
   if (asked.blocked !== undefined) return blocked(call, 'the arguments', asked.blocked);
+  const { inputResponses } = call.params;
+  const answers = await askGuards(textGuards(before), {
+    ...{ hook: 'toolArguments' as const, value: inputResponses, facts, traceId },
+  });
+  putDown(call, answers.notes);
+  if (answers.blocked !== undefined) return blocked(call, 'the answers', answers.blocked);
   const last: Next = async (passed) => check(passed, await next(watched(passed, after, facts)), after, facts);
-  if (asked.value === given) return last(call);
-  const changed: Call = { ...call, params: { ...call.params, arguments: asked.value } };
+  if (asked.value === given && answers.value === inputResponses) return last(call);
+  const changed: Call = {
+    ...call,
+    params: {
+      ...call.params,
+      ...(asked.value !== given && { arguments: asked.value }),
+      ...(answers.value !== inputResponses && { inputResponses: answers.value }),
+    },
+  };
   return judges.reduceRight<Next>((inner, judge) => (judged) => judge(judged, inner), last)(changed);
+}
+
+/** What a server had asked of the caller is no arguments of a tool: text alone can be looked at there. */
+function textGuards(guards: readonly Guard[]): readonly Guard[] {
+  return guards.filter(({ onText }) => onText !== undefined);
 }
 
 async function check(call: Call, outcome: Outcome, after: readonly Guard[], facts: Facts): Promise<Outcome> {

@@ -9,6 +9,7 @@ import { isJsonObject } from '../contract/json.ts';
 import { compileGuards, type GuardDeps } from '../guardrails/compile.ts';
 import type { Guard } from '../guardrails/guard.ts';
 import { compileRules, type LimitRule } from '../limits/rules.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { Call } from './call.ts';
 import type { ModelCall } from './model-call.ts';
@@ -19,6 +20,8 @@ export interface FactsOf {
   /** Of a call as it stands, worked out once; undefined while nobody is known to make it. */
   readonly call: (call: Call) => PolicyFacts | undefined;
   readonly model: (call: ModelCall) => PolicyFacts;
+  /** Of what a server and a caller say to each other beside calls: it may be about any of the server's tools. */
+  readonly aside: (principal: Principal, serverId: string) => PolicyFacts;
 }
 
 export interface RulingDeps {
@@ -86,6 +89,18 @@ function createFactsOf(config: Config, catalog: Catalog, now: () => number): Fac
       };
       known.set(call, facts);
       return facts;
+    },
+    aside: (principal, serverId) => {
+      const tools = [...(catalog.entry(serverId)?.tools.values() ?? [])];
+      return {
+        person: personOf(principal),
+        tokenId: principal.tokenId,
+        targets: [targetOf(serverId, undefined), ...tools.map((tool) => targetOf(serverId, tool))],
+        model: '',
+        metadata: NONE,
+        args: NONE,
+        at: now(),
+      };
     },
     model: ({ principal, model, metadata }) => ({
       person: personOf(principal),

@@ -2,6 +2,7 @@ import type { Caller as UpstreamCaller } from '../../upstream/isolation.ts';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
 import type { Principal } from '../../identity/principal.ts';
+import type { LookAside } from '../../pipeline/asides.ts';
 import {
   newFacts,
   type ApprovalTalk,
@@ -19,7 +20,7 @@ import type { ModernSession } from '../modern-session.ts';
 import { approvalAnswer, approvalQuestion, fillsForms } from '../approval.ts';
 import { opensAddresses, signInQuestion } from '../consent.ts';
 import { refusalFacts } from '../refusal.ts';
-import { canBeAsked, type Route } from '../relay.ts';
+import { canBeAsked, watched, type Route } from '../relay.ts';
 import type { ListMethod, Scope, View, Views } from '../scope.ts';
 import { ownServer, type OwnerOf } from './owner.ts';
 import { PARKED_MS, type Round, type ParkedCall, type Parking } from './parking.ts';
@@ -69,6 +70,8 @@ export interface ModernDispatchDeps {
   readonly views: Views;
   readonly catalog: Catalog;
   readonly pipeline: Pipeline;
+  /** Shows guardrails what a server says beside the results of calls. */
+  readonly lookAside: LookAside;
   /** The shared connection to a modern server, with what the server says on the way. */
   readonly modernSession: (
     serverId: string,
@@ -248,13 +251,10 @@ function talkFor(
   }
   const version = deps.catalog.entry(target.serverId)?.status.protocolVersion;
   if (!logs || eraOf(version) === 'legacy') return undefined;
-  const own = deps.modernSession(target.serverId, () => undefined, principal).during(routeTo(notify));
+  // A server of the modern era asks nothing on the way.
+  const route = watched({ ...NOWHERE, deliver: notify }, () => deps.lookAside(principal, target.serverId));
+  const own = deps.modernSession(target.serverId, () => undefined, principal).during(route);
   return { own, parked: () => undefined, end: () => undefined };
-}
-
-/** Where a server of the modern era logs to; it asks nothing on the way. */
-function routeTo(deliver: Round['notify']): Route {
-  return { ...NOWHERE, deliver };
 }
 
 /** What of a server's notifications the client of one exchange gets: log messages only as severe as it asked for. */

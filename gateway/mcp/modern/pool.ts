@@ -152,7 +152,7 @@ function open(owner: Owner, connections: SessionConnections, now: () => number):
   };
   const { serverId, capabilities, permitted } = owner;
   const connection = connections.create(serverId, {
-    subject: owner.principal.subject,
+    principal: owner.principal,
     capabilities,
     permitted,
     route,

@@ -28,6 +28,7 @@ function streamOf(sent: JsonObject[]): Stream {
 function world(scope: Scope, outcome: Outcome | ((call: Call) => Promise<Outcome>) = OK) {
   const { catalog, upstreams } = catalogOf(CONFIG, { 'g:s': OFFER });
   const calls: Call[] = [];
+  const lookAside = (): undefined => undefined;
   const sessions = createSessions(Date.now);
   const session = sessions.open({
     principal: principalOf(),
@@ -40,8 +41,9 @@ function world(scope: Scope, outcome: Outcome | ((call: Call) => Promise<Outcome
   const dispatch = createDispatch({
     views: createViews(catalog),
     catalog,
-    connections: createSessionConnections({ upstreams, catalog, now: Date.now }),
+    connections: createSessionConnections({ upstreams, catalog, lookAside, now: Date.now }),
     modernSession: createModernSessions(upstreams),
+    lookAside,
     holds: () => true,
     pipeline: {
       run: (call) => {

@@ -3,6 +3,7 @@ import type { JsonObject } from '../../../gateway/contract/json.ts';
 import { createAsks } from '../../../gateway/mcp/asks.ts';
 import { createRelay, sessionRoute, type Reached, type Route } from '../../../gateway/mcp/relay.ts';
 import { createStreams } from '../../../gateway/mcp/streams.ts';
+import { principalOf } from '../gateway/support.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -73,7 +74,7 @@ const routeTo = (send: (message: string) => boolean): Route =>
 
 describe('the relay of a server’s messages', () => {
   const reached = (more: Partial<Reached> = {}): Reached => ({
-    subject: 'user:a',
+    principal: principalOf(),
     capabilities: { elicitation: {} },
     route: routeTo(wire().send),
     waiting: () => false,
