@@ -3,6 +3,7 @@ import type { PlaygroundMessage } from '../gateway/contract/playground.ts';
 import { noticeApprovals } from './approvalCommands.ts';
 import { provideApprovalDocuments } from './approvalDocuments.ts';
 import { ApprovalsView } from './approvalsView.ts';
+import { noticeBudgets } from './budgetNotice.ts';
 import { registerCommands, running } from './commands.ts';
 import { helpWithConfiguration } from './configHelp.ts';
 import { handleReturn, noticeSignIns } from './credentialCommands.ts';
@@ -59,6 +60,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionInternals |
     providePinDocuments(controller),
     noticeQuarantine({ feed }),
     noticeSignIns(feed),
+    noticeBudgets(feed),
     provideApprovalDocuments(controller),
     noticeApprovals({ client: () => running(controller), view: approvals }),
     helpWithConfiguration(),

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { credentialListSchema, type CredentialView } from '../gateway/contract/credentials.ts';
+import { budgetAlertSchema, type BudgetAlert } from '../gateway/contract/limits.ts';
 import type { RegistryView } from '../gateway/contract/registry.ts';
 import { registryViewSchema } from '../gateway/contract/registry.ts';
 import type { GatewayClient } from './gatewayClient.ts';
@@ -15,6 +16,7 @@ export class RegistryFeed implements vscode.Disposable {
   readonly #controller: GatewayController;
   readonly #log: vscode.LogOutputChannel;
   readonly #changed = new vscode.EventEmitter<void>();
+  readonly #alerted = new vscode.EventEmitter<BudgetAlert>();
   readonly #subscription: vscode.Disposable;
   #following: AbortController | undefined;
   #registry: RegistryView | undefined;
@@ -22,6 +24,8 @@ export class RegistryFeed implements vscode.Disposable {
   #error: string | undefined;
 
   readonly onDidChange = this.#changed.event;
+  /** So much of a budget is spent. */
+  readonly onDidAlert = this.#alerted.event;
 
   constructor(controller: GatewayController, log: vscode.LogOutputChannel) {
     this.#controller = controller;
@@ -64,6 +68,7 @@ export class RegistryFeed implements vscode.Disposable {
     this.#following?.abort();
     this.#subscription.dispose();
     this.#changed.dispose();
+    this.#alerted.dispose();
   }
 
   #follow(client: GatewayClient | undefined): void {
@@ -84,7 +89,10 @@ export class RegistryFeed implements vscode.Disposable {
       try {
         const idleTimeoutMs = EVENTS_IDLE_TIMEOUT_MS;
         const events = client.stream({ method: 'GET', path: '/api/v1/events', signal, idleTimeoutMs });
-        for await (const { event } of events) if (event === 'registry') await this.#read(client);
+        for await (const { event, data } of events) {
+          if (event === 'registry') await this.#read(client);
+          else if (event === 'budget') this.#alerted.fire(budgetAlertSchema.parse(JSON.parse(data)));
+        }
       } catch (error) {
         if (wanted()) this.#log.debug(`events: ${messageOf(error)}`);
       }

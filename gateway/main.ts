@@ -9,6 +9,7 @@ import { addAttachCommands } from './cli/attach.ts';
 import { addImportCommands } from './cli/import-commands.ts';
 import { addApprovalCommands } from './cli/approvals.ts';
 import { addPinsCommand } from './cli/pins.ts';
+import { addLimitCommands } from './cli/limits.ts';
 import { addPresetCommands } from './cli/presets.ts';
 import { printJson } from './cli/print.ts';
 import { consoleLink } from './cli/console.ts';
@@ -162,6 +163,7 @@ function commands(): Command {
     .action(context);
 
   addApprovalCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
+  addLimitCommands(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
   addPinsCommand(root, (command) => command.addOption(address()).addOption(bearer()).addOption(json()));
 
   root

@@ -10,7 +10,7 @@ import type { Config } from './config/schema.ts';
 import { approvalUrl } from './contract/approvals.ts';
 import type { Redactor } from './credentials/redactor.ts';
 import type { Identity } from './identity/identity.ts';
-import { createLimits, type Limits } from './limits/limits.ts';
+import { createLimits, type Alert, type Limits } from './limits/limits.ts';
 import { createPrices, loadKnownPrices, type Prices } from './limits/prices.ts';
 import type { LimitRule } from './limits/rules.ts';
 import { createAsides, type LookAside } from './pipeline/asides.ts';
@@ -40,6 +40,8 @@ export interface Policing {
   readonly kept: KeptResults;
   readonly paging: () => boolean;
   readonly limitRules: () => readonly LimitRule[];
+  /** Tells of budgets that are spent so far. Returns the way to stop it. */
+  onAlert(listener: (alert: Alert) => void): () => void;
   readonly webhooks: () => readonly ApprovalWebhook[];
   /** Where a person decides the approval of this id. */
   readonly approvalAddress: (id: string) => string;
@@ -98,7 +100,11 @@ export function createPolicing(deps: {
   );
   const kept = createKeptResults(now);
   const cache = createResultCache(now);
-  const limits = createLimits(deps.sharedState, (alert) => log.warn(alert, 'a budget has been spent so far'));
+  const alarms = new Set<(alert: Alert) => void>();
+  const limits = createLimits(deps.sharedState, (alert) => {
+    log.warn(alert, 'a budget has been spent so far');
+    for (const listener of alarms) listener(alert);
+  });
   const shared = { activity, limits, kept, cache, validator, ruling: () => ruling, now };
   return {
     pipeline: createOnion({
@@ -120,6 +126,10 @@ export function createPolicing(deps: {
     kept,
     paging: () => ruling.paging,
     limitRules: () => ruling.limitRules,
+    onAlert: (listener) => {
+      alarms.add(listener);
+      return () => alarms.delete(listener);
+    },
     webhooks,
     approvalAddress,
     prepare: (next) => {

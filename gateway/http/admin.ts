@@ -7,7 +7,6 @@ import type { ActivityPage } from '../contract/activity.ts';
 import { callRequestSchema, type CallResponse } from '../contract/admin.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Policing } from '../policing.ts';
-import type { Resilience } from '../resilience/resilience.ts';
 import type { ConsentDesk } from '../credentials/consent-desk.ts';
 import type { Oauth } from '../credentials/oauth/oauth.ts';
 import type { PersonalCredentials } from '../credentials/personal.ts';
@@ -35,6 +34,8 @@ import { readJson } from './body.ts';
 import { MetadataError, readCallerWords } from './caller-words.ts';
 import { createConfigRoutes } from './config-admin.ts';
 import { createCredentialRoutes } from './credentials.ts';
+import type { BudgetAlert } from '../contract/limits.ts';
+import type { Alert } from '../limits/limits.ts';
 import { createLimitRoutes } from './limits.ts';
 import { createImportFilesRoute, createImportRoute } from './import.ts';
 import { guardsOf } from './guards.ts';
@@ -135,7 +136,7 @@ export function createAdminApp(deps: AdminDeps): Express {
   );
   app.get(
     '/api/v1/events',
-    anyone((_req, res) => streamEvents(res, deps.catalog, deps.policing.resilience)),
+    anyone((_req, res, principal) => streamEvents(deps, res, principal)),
   );
   app.post(
     '/api/v1/registry/refresh',
@@ -224,7 +225,11 @@ export function createAdminApp(deps: AdminDeps): Express {
 const activityQuerySchema = z.object({ limit: z.coerce.number().int().min(1).max(1000).default(100) });
 const CALL_BODY_LIMIT = 16 * 1024 * 1024;
 
-function streamEvents(res: Response, catalog: Catalog, resilience: Resilience): void {
+function streamEvents(
+  { catalog, policing, decide }: Pick<AdminDeps, 'catalog' | 'policing' | 'decide'>,
+  res: Response,
+  principal: Principal,
+): void {
   const stream = openSse(res);
   let pending: NodeJS.Timeout | undefined;
   const send = (): void => {
@@ -237,7 +242,13 @@ function streamEvents(res: Response, catalog: Catalog, resilience: Resilience): 
   const soon = (): void => {
     pending ??= setTimeout(send, 100);
   };
-  const stops = [catalog.onChange(soon), resilience.onChange(soon)];
+  const alert = ({ rule, holder, ...rest }: Alert): void => {
+    const own = holder['principal'] === principal.subject;
+    if (!own && decide(principal, { action: 'manage' }).effect === 'deny') return;
+    const event: BudgetAlert = { type: 'budget', policy: rule, holder: { ...holder }, ...rest };
+    void stream.send({ name: event.type, data: JSON.stringify(event) });
+  };
+  const stops = [catalog.onChange(soon), policing.resilience.onChange(soon), policing.onAlert(alert)];
   stream.signal.addEventListener('abort', () => {
     for (const stop of stops) stop();
     clearTimeout(pending);

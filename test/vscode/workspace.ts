@@ -45,6 +45,7 @@ models:
   providers:
     - { name: demo, type: demo }
 policies:
+  budgets: [{ name: probe-day, when: { metadata: { probe: "*" } }, limits: { tokens: 5000/day }, alerts: [1] }]
   approvals:
     - name: asked
       when: { tools: ["common:everything-mcp:echo"], condition: 'args.message.startsWith("ask:")' }

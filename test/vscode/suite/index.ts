@@ -3,6 +3,7 @@ import { format } from 'node:util';
 import type MochaRunner from 'mocha';
 import { activationSuite } from './activation.ts';
 import { approvalsSuite } from './approvals.ts';
+import { budgetsSuite } from './budgets.ts';
 import { configHelpSuite } from './configHelp.ts';
 import { configurationSuite } from './configuration.ts';
 import { gatewayToolsSuite } from './gatewayTools.ts';
@@ -33,6 +34,7 @@ export async function run(): Promise<void> {
   reviewSuite();
   tokensSuite();
   approvalsSuite();
+  budgetsSuite();
   configHelpSuite();
   configurationSuite();
   lifecycleSuite();
