@@ -51,7 +51,49 @@ export function guardsOf(config: Config, address: OwnAddress): Guard[] {
       detail: "arguments fit the tool's schema before a server sees them",
     },
     lifted('public-registry', config.registry.public ? ['/v0.1'] : [], '/v0.1 asks for a token'),
+    ...policyGuards(config),
   ];
+}
+
+/** What policies add. One that only watches stands in no call's way, and is named so. */
+function policyGuards({ policies, groups }: Config): Guard[] {
+  const tools = groups.flatMap(({ servers }) => servers.flatMap((server) => server.tools));
+  const bounded = tools.filter(
+    (rule) => Object.keys({ ...rule.arguments, ...rule.result }).length > 0,
+  ).length;
+  const approved = groups.filter(({ approvals }) => approvals.length > 0).map(({ name }) => `group ${name}`);
+  const named = (name: string, list: readonly { readonly name: string; readonly mode: string }[]): Guard => ({
+    name,
+    active: list.some(({ mode }) => mode !== 'audit'),
+    detail: inWords(list.map((one) => (one.mode === 'audit' ? `${one.name} (audit)` : one.name))),
+  });
+  const numbered = (name: string, parts: readonly string[]): Guard => ({
+    name,
+    active: parts.length > 0,
+    detail: inWords(parts),
+  });
+  const off = policies.resilience.flatMap(({ breaker }, index) =>
+    breaker === 'off' ? [`policies.resilience[${index}]`] : [],
+  );
+  return [
+    named('rate-limits', policies.rateLimits),
+    named('budgets', policies.budgets),
+    named('guardrails', policies.guardrails),
+    numbered('bounds', [
+      ...(bounded === 0 ? [] : [`rules of ${bounded} tools`]),
+      ...policies.bounds.map((_policy, index) => `policies.bounds[${index}]`),
+    ]),
+    numbered('approvals', [...approved, ...policies.approvals.map(({ name }) => name)]),
+    {
+      name: 'breaker',
+      active: true,
+      detail: off.length === 0 ? 'servers that fail are left in peace' : `off in ${off.join(', ')}`,
+    },
+  ];
+}
+
+function inWords(parts: readonly string[]): string {
+  return parts.length === 0 ? 'none' : parts.join(', ');
 }
 
 function transport({ listen }: Config): Guard {

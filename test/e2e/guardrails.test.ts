@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { guardListSchema } from '../../gateway/contract/guards.ts';
 import { createAgentClient, eventOf, gather } from '../support/agent-client.ts';
 import { startCountingServer, type CountingServer } from '../support/counting-server.ts';
 import { startGateway, type RunningGateway } from '../support/gateway.ts';
@@ -207,6 +208,18 @@ describe('what is refused', () => {
     expect(ruled(refused)).toEqual([422, 'keys']);
     expect(JSON.stringify(refused.body)).not.toContain(KEY);
     expect((await call('secret', { echo: 'no key' })).status).toBe(200);
+  });
+});
+
+describe('the guards that are on', () => {
+  it('are told at start and to administrators, and those that only watch as such', async () => {
+    const { body } = await people.api('owner', 'GET', '/guards');
+    const { guards } = guardListSchema.parse(body);
+    const found = Object.fromEntries(guards.map(({ name, ...rest }) => [name, rest]));
+    expect(found['guardrails']?.active).toBe(true);
+    expect(found['guardrails']?.detail).toMatch(/^people, keys, .*watching \(audit\)/);
+    expect(found['rate-limits']).toEqual({ active: false, detail: 'none' });
+    expect(gateway.output()).toMatch(/"guardrails":"on: people, keys/);
   });
 });
 
