@@ -11,6 +11,7 @@ const BY_TOOLS: readonly { readonly tools: readonly string[]; readonly prompt: s
   { tools: ['add', 'multiply'], prompt: 'Add 2 and 3, then multiply the result by 4' },
   { tools: ['list_directory'], prompt: 'List the folder' },
   { tools: ['create_entities'], prompt: 'Remember that Ada likes tea' },
+  { tools: ['delete_entities'], prompt: 'Forget Ada' },
   { tools: ['echo'], prompt: 'Echo hello' },
 ];
 

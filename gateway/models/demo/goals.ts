@@ -29,6 +29,7 @@ export function findGoals(message: string, tools: readonly ToolSpec[]): Goal[] {
 function readClause(clause: Clause, tools: readonly ToolSpec[]): Goal | undefined {
   return (
     asCall(clause, tools) ??
+    asForget(clause, tools) ??
     asEcho(clause) ??
     asRecall(clause) ??
     asRemember(clause) ??
@@ -48,6 +49,13 @@ function asCall({ text, restore }: Clause, tools: readonly ToolSpec[]): Goal | u
   return (
     tool && { kind: 'call', tool, arguments: match?.[2] === undefined ? {} : readObject(restore(match[2])) }
   );
+}
+
+function asForget({ text, restore }: Clause, tools: readonly ToolSpec[]): Goal | undefined {
+  const name = /\bforget\b(?:\s+about)?:?\s+(.+)$/i.exec(text)?.[1];
+  const tool = tools.find((one) => ownName(one) === 'delete_entities');
+  if (name === undefined || tool === undefined) return undefined;
+  return { kind: 'call', tool, arguments: { entityNames: [restore(name).replace(/[.!]$/, '')] } };
 }
 
 function asEcho({ text, restore }: Clause): Goal | undefined {

@@ -71,6 +71,11 @@ function memory(known: string[] = []): Tool[] {
     }),
     tool('memory-mcp__add_observations', { observations: { type: 'array', items: addition } }, () => '[{}]'),
     tool(
+      'memory-mcp__delete_entities',
+      { entityNames: { type: 'array', items: string } },
+      () => 'Entities deleted successfully',
+    ),
+    tool(
       'memory-mcp__read_graph',
       {},
       () =>
@@ -253,6 +258,13 @@ describe('echo, memory and tools by name', () => {
   test('remember fills the nested schema', async () => {
     const entities = [{ name: 'Ada', entityType: 'note', observations: ['Ada likes tea'] }];
     expect(called(await play('remember that Ada likes tea'))).toEqual([[['create_entities', { entities }]]]);
+  });
+
+  test('forgets, where there is a tool for it', async () => {
+    expect(called(await play('Forget Ada'))).toEqual([[['delete_entities', { entityNames: ['Ada'] }]]]);
+    expect(called(await play('forget about Ada.'))).toEqual([
+      [['delete_entities', { entityNames: ['Ada'] }]],
+    ]);
   });
 
   test('adds to a subject that is known already', async () => {
