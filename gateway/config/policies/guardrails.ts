@@ -66,7 +66,7 @@ export const guardrailSchema = z.discriminatedUnion('kind', [
       .array(z.enum(UNSAFE_CATEGORIES))
       .min(1)
       .default(UNSAFE_CATEGORIES.filter((category) => category !== 'profanity')),
-    /** Words that are never found. */
+    /** Words and phrases in which nothing is found. */
     allow: z.array(z.string().min(1).max(100)).max(1_000).default([]),
     /** Words and phrases that are found besides. */
     words: z.array(z.string().trim().min(2).max(100)).max(1_000).default([]),

@@ -17,7 +17,7 @@ const SOMEONE =
   '(?:a person|someone|somebody|people|a human|a child|my (?:wife|husband|boss|neighbou?r|girlfriend|boyfriend|parents|mother|father|teacher|classmates?)|him|her|them)';
 /** What follows a verb that is then no threat. */
 const HARMLESS_END =
-  '(?! (?:a|an|the|your|some) (?:e-?mail|message|note|line|text|call)| (?:off|down|later|over)? ?(?:with kindness|at (?:chess|poker|tennis|golf)))';
+  '(?! (?:a|an|the|your|some) (?:e-?mail|message|note|line|text|call)| (?:(?:off|down|later|over) )?(?:with kindness|at (?:chess|poker|tennis|golf)))';
 
 /**
  * Phrases that say it in so many words: threats and instructions for violence, plans and methods of harming oneself,
@@ -80,12 +80,12 @@ export function UNSAFE_PHRASES(): readonly Pattern[] {
     phrase(
       'self-harm',
       'die dead live wake',
-      "i (?:just |really |only |don't |do not )?(?:want|wanna|wanted|wish) (?:to )?(?:die|be dead|live any ?more|not wake up)",
+      "i (?:just |really |only |don't |do not )?(?:want|wanna|wanted|wish) (?:to )?(?:die|be dead|live any(?: )?more|not wake up)",
     ),
     phrase(
       'self-harm',
       'alive live wake',
-      "(?:don't|do not) want to (?:be alive|live any ?more|wake up any ?more)",
+      "(?:don't|do not) want to (?:be alive|live any(?: )?more|wake up any(?: )?more)",
     ),
     phrase(
       'self-harm',
@@ -100,7 +100,7 @@ export function UNSAFE_PHRASES(): readonly Pattern[] {
     phrase(
       'sexual',
       'nude naked',
-      '(?:send(?:ing)? (?:me |you )?nudes?|nude (?:pics?|photos? of (?:you|her|him)|selfies?)|naked (?:pics?|selfies?|photos? of (?:you|her|him)))',
+      '(?:(?:send(?:ing)?|sent) (?:(?:me|you|him|her|them) )?nudes?|nude (?:pics?|photos? of (?:you|her|him)|selfies?)|naked (?:pics?|selfies?|photos? of (?:you|her|him)))',
     ),
     phrase(
       'sexual',
@@ -122,6 +122,8 @@ export function UNSAFE_PHRASES(): readonly Pattern[] {
       'chink kike spic coon dyke gyps jew arab negro',
       '(?:dirty|filthy|stupid|damn|fucking) (?:chinks?|kikes?|spics?|coons?|dykes?|gypsies|jews|arabs|negro(?:es|s)?)',
     ),
+    phrase('profanity', '* #', 'f[*#]{1,2}c?k\\w{0,5}|sh[*#]{1,2}t\\w{0,5}|c[*#]nts?'),
+    phrase('slurs', 'ching', 'ching chong'),
     phrase('slurs', 'chinks', 'chinks(?! (?:in|of|between))'),
   ];
 }

@@ -13,7 +13,7 @@ export type UnsafeCategory = (typeof UNSAFE_CATEGORIES)[number];
 
 export interface UnsafeOptions {
   readonly categories?: readonly UnsafeCategory[] | undefined;
-  /** Words that are never found. */
+  /** Words, or phrases, in which nothing is found. */
   readonly allow?: readonly string[] | undefined;
   /** Words, or phrases, that are found besides. */
   readonly words?: readonly string[] | undefined;
@@ -38,6 +38,7 @@ export function createUnsafeDetector(options: UnsafeOptions = {}): Detector {
   const { categories = UNSAFE_CATEGORIES, allow = [], words = [] } = options;
   const wanted = new Set<UnsafeCategory>(categories);
   const allowed = new Set(allow.map((word) => word.toLowerCase()));
+  const allowedPhrases = allow.filter(isPhrase).map(literally);
   const normalise = createNormaliser();
   const own = new Set(words.filter((word) => !isPhrase(word)).map((word) => normalise(word, false)));
   const patterns = wordPatterns(wanted);
@@ -81,14 +82,29 @@ export function createUnsafeDetector(options: UnsafeOptions = {}): Detector {
     const lower = text.toLowerCase();
     for (const { hints, ...phrase } of phrases)
       if (hints === undefined || hints.some((hint) => lower.includes(hint))) addMatches(spoken, text, phrase);
-    const meant = spoken.filter(({ start, end }) => !allowed.has(text.slice(start, end).toLowerCase()));
-    return found.length + meant.length === 0
-      ? NOTHING
-      : merge(
-          found,
-          meant.sort((a, b) => a.start - b.start),
-        );
+    if (found.length + spoken.length === 0) return NOTHING;
+    const merged = merge(
+      found,
+      spoken.sort((a, b) => a.start - b.start),
+    );
+    return without(merged, allowedPhrases, text);
   };
+}
+
+/** The findings that are not part of an allowed phrase. */
+function without(found: readonly Finding[], allowed: readonly RegExp[], text: string): readonly Finding[] {
+  const spans = allowed.flatMap((phrase) =>
+    Array.from(text.matchAll(phrase), ({ index, 0: { length } }) => [index, index + length] as const),
+  );
+  if (spans.length === 0) return found;
+  spans.sort((a, b) => a[0] - b[0]);
+  let at = 0;
+  let reach = 0;
+  return found.filter(({ start, end }) => {
+    for (let span = spans[at]; span !== undefined && span[0] <= start; span = spans[++at])
+      reach = Math.max(reach, span[1]);
+    return end > reach;
+  });
 }
 
 /** A name of code made of several words (`pushItem`): each is looked at by itself. */
