@@ -34,7 +34,7 @@ export function textGuardOf(
     case 'secrets':
       return guard(createSecretDetector({ entropy: config.entropy }), SHORTEST_NUMBER);
     case 'hidden-text':
-      return guard(createHiddenTextDetector(), Infinity, reveal);
+      return guard(createHiddenTextDetector(), Infinity, remembered(reveal));
     case 'unsafe-content':
       return guard(createUnsafeDetector(config), Infinity);
     case 'regex':
@@ -61,6 +61,20 @@ function remembering(detect: Detector): Detector {
     if (clean.size >= REMEMBERED) clean.clear();
     clean.add(text);
     return NOTHING;
+  };
+}
+
+/** The same few runs of characters nobody sees stand between all letters of a text. */
+function remembered(show: (found: string) => string): Replace {
+  const known = new Map<string, string>();
+  return (found) => {
+    if (found.length > SHORT) return show(found);
+    const before = known.get(found);
+    if (before !== undefined) return before;
+    if (known.size >= REMEMBERED) known.clear();
+    const shown = show(found);
+    known.set(found, shown);
+    return shown;
   };
 }
 
@@ -148,10 +162,12 @@ export function replaceAll(text: string, detect: Detector, replace: Replace, all
   for (let pass = 0; pass < PASSES; pass++) {
     const seen = detect(current);
     if (seen.length === 0) return current;
-    const found = seen.filter(({ start, end }) => !isMark(current.slice(start, end)));
+    const found = seen.filter(
+      ({ start, end }) => current.charAt(start) !== '[' || !isMark(current.slice(start, end)),
+    );
     if (found.length === 0) return current;
     const made = replaceFound(current, found, replace);
-    all.push(...found);
+    for (const one of found) all.push(one);
     if (made === current) return current;
     current = made;
   }
@@ -171,9 +187,10 @@ export function replaceFound(text: string, found: readonly Finding[], replace: R
 
 /** `2 email, 1 phone`. */
 export function inWords(found: readonly Finding[]): string {
-  return Object.entries(
-    countByEntity(found.map((one) => ({ ...one, entity: one.entity.replace(/ \d+$/, '') }))),
-  )
-    .map(([entity, count]) => `${count} ${entity}`)
-    .join(', ');
+  const named = new Map<string, number>();
+  for (const [entity, count] of Object.entries(countByEntity(found))) {
+    const name = entity.replace(/ \d+$/, '');
+    named.set(name, (named.get(name) ?? 0) + count);
+  }
+  return Array.from(named, ([name, count]) => `${count} ${name}`).join(', ');
 }

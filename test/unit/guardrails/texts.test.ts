@@ -157,6 +157,13 @@ it('texts are gathered in the order in which they are put back', () => {
   );
 });
 
+it('however much is found, all of it is masked', () => {
+  const masked = mutated(PII, { text: 'ann@example.com '.repeat(200_000).slice(0, 60_000) });
+  expect(JSON.stringify(masked)).not.toContain('@');
+  const guard = guardOf({ ...PII, operation: 'mutate' });
+  expect(judgeTexts(guard, ['ann@example.com '.repeat(200_000)])).toMatchObject({ found: '200000 email' });
+});
+
 it('a value without bottom is refused', () => {
   const deep: unknown = JSON.parse(`${'['.repeat(5_000)}"x"${']'.repeat(5_000)}`);
   expect(() => check(PII, deep)).toThrow(RangeError);
