@@ -144,7 +144,10 @@ function isBinary(members: JsonObject, key: string, place: Place): boolean {
   return (embedded || read) && isBase64(members[key]);
 }
 
+/** Looks for what is no base64, since a pattern that goes over all of a large image would take the stack. */
 function isBase64(value: unknown): boolean {
-  if (typeof value !== 'string' || !/^[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*$/.test(value)) return false;
-  return value.replace(/[\r\n]+/g, '').length % 4 === 0;
+  if (typeof value !== 'string' || /[^A-Za-z0-9+/=\r\n]/.test(value)) return false;
+  const plain = /[\r\n]/.test(value) ? value.replace(/[\r\n]+/g, '') : value;
+  const padding = plain.indexOf('=');
+  return plain.length % 4 === 0 && (padding === -1 || (padding >= plain.length - 2 && plain.endsWith('=')));
 }

@@ -33,7 +33,8 @@ groups:
       - ${server.entry('free')}
 policies:
   guardrails:
-    - { name: mail, kind: pii, ${only('pages', 'masks')}, hooks: [toolArguments, toolResult], operation: mutate, entities: [email, creditCard] }
+    - { name: mail, kind: pii, ${only('masks')}, hooks: [toolArguments, toolResult], operation: mutate, entities: [email, creditCard] }
+    - { name: paged, kind: pii, ${only('pages')}, hooks: [toolResult], operation: mutate, entities: [email] }
     - { name: keys, kind: secrets, ${only('kept', 'cuts')}, hooks: [toolResult], entropy: false }
     - { name: people, kind: pii, ${only('plain')}, hooks: [toolArguments] }
     - { name: slow, kind: regex, ${only('slow')}, hooks: [toolResult], patterns: [{ pattern: "(x*y*z*w*)*v" }, { pattern: "(a|b)*c" }], timeout: 150ms }

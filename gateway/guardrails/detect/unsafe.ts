@@ -21,8 +21,8 @@ export interface UnsafeOptions {
 
 /** A word: neither white space nor the ASCII signs that part words; `@`, `$` and `!` stand in for letters. */
 const WORD = /[^\0-\x20"#%-,\-./:;<=>?[\\\]^_`{|}~\u00a0\u2000-\u200a\u2028\u2029\u3000]{3,}/g;
-/** Longer ones are data. Repeated letters do not count. */
-const LONGEST = 48;
+/** Longer ones are data. Repeated letters do not count, up to where a pattern over them would take the stack. */
+const LONGEST = { letters: 48, repeated: 1_000 };
 /** Words that were looked at, with what they are: texts use the same ones over and over. */
 const REMEMBERED = 8_192;
 /** What shows nothing and parts no words. */
@@ -54,14 +54,14 @@ export function createUnsafeDetector(options: UnsafeOptions = {}): Detector {
   };
   const judge = (word: string): string | undefined => {
     const lower = word.toLowerCase();
-    if (allowed.has(lower) || (lower.length > LONGEST && lower.replace(/(.)\1+/g, '$1').length > LONGEST))
-      return undefined;
+    if (allowed.has(lower) || isData(lower)) return undefined;
     const plain = withoutHarmless(lower.replace(/^[@$!]+|[@$!]+$/g, ''));
     const found = named(normalise(plain, false));
     if (found !== undefined || !isDisguised(word)) return found;
     return named(normalise(lower, true)) ?? named(normalise(lower.replace(/!+$/, ''), true));
   };
   const entityOf = (word: string): string | undefined => {
+    if (word.length > LONGEST.repeated) return undefined;
     if (known.has(word)) return known.get(word);
     const parts = word.length > 4 ? partsOf(word) : undefined;
     const entity = parts === undefined ? judge(word) : parts.map(judge).find((one) => one !== undefined);
@@ -89,6 +89,11 @@ export function createUnsafeDetector(options: UnsafeOptions = {}): Detector {
     );
     return without(merged, allowedPhrases, text);
   };
+}
+
+function isData(word: string): boolean {
+  if (word.length <= LONGEST.letters) return false;
+  return word.length > LONGEST.repeated || word.replace(/(.)\1+/gs, '$1').length > LONGEST.letters;
 }
 
 /** The findings that are not part of an allowed phrase. */

@@ -95,6 +95,11 @@ describe('a word', () => {
   });
 });
 
+it('a text of five megabytes without a gap is looked at', () => {
+  for (const unit of ['a', 'fuck', '@'])
+    expect(() => detect(unit.repeat(5_000_000 / unit.length))).not.toThrow();
+});
+
 it('only what is asked for is found', () => {
   const text = 'fuck porn faggot, I will kill you, kys';
   for (const category of ['sexual', 'slurs', 'violence', 'self-harm', 'profanity'] as const)
