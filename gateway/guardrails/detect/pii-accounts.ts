@@ -1,13 +1,39 @@
 import type { Finding } from './finding.ts';
 
-const RUN = /(?<![\w.])\d(?:[ -]?\d)*(?![A-Za-z_]|\.\d)/g;
+const DIGIT = /(?<![\w.])\d/g;
+/** What makes of the last digit before it something else: a name, a fraction. */
+const GOES_ON = /[A-Za-z_]|\.\d/y;
 
 /** Payment cards: an issuer's prefix and length, the Luhn checksum, and groups as they are printed, if in groups. */
 export function addCards(found: Finding[], text: string): void {
-  RUN.lastIndex = 0;
-  for (let run = RUN.exec(text); run !== null; run = RUN.exec(text)) {
-    if (run[0].length >= 13) addCardsIn(found, run[0], run.index);
+  DIGIT.lastIndex = 0;
+  for (let digit = DIGIT.exec(text); digit !== null; digit = DIGIT.exec(text)) {
+    const end = endOfRun(text, digit.index);
+    if (end - digit.index >= 13) addCardsIn(found, text.slice(digit.index, end), digit.index);
+    DIGIT.lastIndex = Math.max(end, digit.index + 1);
   }
+}
+
+/** Digits with single separators between. Goes by hand: a pattern over megabytes of them would take the stack. */
+function endOfRun(text: string, start: number): number {
+  let end = start + 1;
+  let before = start;
+  for (;;) {
+    const next = isSeparator(text.charCodeAt(end)) ? end + 1 : end;
+    if (!isDigit(text.charCodeAt(next))) break;
+    before = end;
+    end = next + 1;
+  }
+  GOES_ON.lastIndex = end;
+  return GOES_ON.test(text) ? before : end;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
+}
+
+function isSeparator(code: number): boolean {
+  return code === 32 || code === 45;
 }
 
 function addCardsIn(found: Finding[], run: string, offset: number): void {
@@ -104,7 +130,7 @@ function endOf(text: string, start: number, length: number): number | undefined 
   for (let count = 0; count < length; at++) {
     const code = text.charCodeAt(at);
     if (isAlphanumeric(code)) count++;
-    else if (!(code === 32 || code === 45) || !isAlphanumeric(text.charCodeAt(at + 1))) return undefined;
+    else if (!isSeparator(code) || !isAlphanumeric(text.charCodeAt(at + 1))) return undefined;
   }
   return isAlphanumeric(text.charCodeAt(at)) ? undefined : at;
 }

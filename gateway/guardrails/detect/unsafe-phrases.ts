@@ -1,5 +1,5 @@
 import type { Pattern } from './pattern.ts';
-import type { UnsafeCategory } from './unsafe.ts';
+import type { UnsafeCategory } from '../../contract/unsafe.ts';
 
 /** The gaps between the words of a phrase: a line may break there. `hints`: in small letters, one of them is in it. */
 const phrase = (entity: UnsafeCategory, hints: string, source: string): Pattern => ({

@@ -1,5 +1,5 @@
 import { englishDataset, SyntaxKind, type Node, type ParsedPattern } from 'obscenity';
-import type { UnsafeCategory } from './unsafe.ts';
+import type { UnsafeCategory } from '../../contract/unsafe.ts';
 
 /**
  * The library's phrases by what they are unsafe by. Not among them are those that are also a clinical word (`anus`,

@@ -3,13 +3,11 @@ import {
   resolveConfusablesTransformer,
   resolveLeetSpeakTransformer,
 } from 'obscenity';
-import { UNSAFE_CATEGORIES } from '../../contract/unsafe.ts';
+import { UNSAFE_CATEGORIES, type UnsafeCategory } from '../../contract/unsafe.ts';
 import { merge, NOTHING, type Detector, type Finding } from './finding.ts';
 import { addMatches, type Pattern } from './pattern.ts';
 import { UNSAFE_PHRASES } from './unsafe-phrases.ts';
 import { withoutHarmless, wordPatterns } from './unsafe-words.ts';
-
-export type UnsafeCategory = (typeof UNSAFE_CATEGORIES)[number];
 
 export interface UnsafeOptions {
   readonly categories?: readonly UnsafeCategory[] | undefined;
