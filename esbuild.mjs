@@ -34,7 +34,7 @@ async function buildAll() {
   const bundles = await Promise.all([
     build({
       ...esmNode,
-      entryPoints: { gateway: 'gateway/main.ts' },
+      entryPoints: { gateway: 'gateway/main.ts', 'guard-worker': 'gateway/guardrails/worker.ts' },
       outdir: out,
       splitting: true,
       chunkNames: 'chunk-[name]-[hash]',

@@ -10,6 +10,7 @@ import type { Config } from './config/schema.ts';
 import { approvalUrl } from './contract/approvals.ts';
 import type { Redactor } from './credentials/redactor.ts';
 import type { Identity } from './identity/identity.ts';
+import { createTextWorkers } from './guardrails/workers.ts';
 import { createLimits, type Alert, type Limits } from './limits/limits.ts';
 import { createPrices, loadKnownPrices, type Prices } from './limits/prices.ts';
 import type { LimitRule } from './limits/rules.ts';
@@ -72,8 +73,9 @@ export function createPolicing(deps: {
   let { config } = deps;
   const validator = createArgumentValidator();
   const fetchAnswer = createFetchAnswer(deps.dispatchers);
+  const workers = createTextWorkers();
   const guardDeps = {
-    ...{ fetchAnswer, resolve: deps.resolve, now },
+    ...{ fetchAnswer, resolve: deps.resolve, now, workers },
     fits: (schema: unknown, value: unknown) => validator.check(schema, value),
   };
   const rulingDeps = { catalog, decide, guardDeps, now };
@@ -141,6 +143,7 @@ export function createPolicing(deps: {
       };
     },
     close: () => {
+      workers.close();
       telling.close();
       desk.close();
     },

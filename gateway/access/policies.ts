@@ -1,7 +1,7 @@
 import type { When } from '../config/policies/when.ts';
 import type { ApprovalTerms } from '../config/policies/approvals.ts';
 import type { ResiliencePolicy } from '../config/policies/resilience.ts';
-import { RE2JS } from 're2js';
+import { compilePatterns, type CompiledPattern } from './patterns.ts';
 import type { CachePolicy } from '../config/policies/cache.ts';
 import type { GuardrailConfig } from '../config/policies/guardrails.ts';
 import type { BoundsPolicy } from '../config/policies/bounds.ts';
@@ -23,7 +23,7 @@ export interface Compiled<Policy> {
 /** A guardrail, with what of it can be compiled beforehand. */
 export interface GuardrailPolicy extends Compiled<GuardrailConfig> {
   readonly denies?: Condition;
-  readonly patterns?: readonly { readonly expression: RE2JS; readonly replace: string | undefined }[];
+  readonly patterns?: readonly CompiledPattern[];
 }
 
 /** Calls that somebody has to approve first. */
@@ -81,12 +81,7 @@ function compileGuardrails(
         return {
           ...one,
           ...(policy.kind === 'cel' && { denies: conditionOf(policy.deny) }),
-          ...(policy.kind === 'regex' && {
-            patterns: policy.patterns.map(({ pattern, replace }) => ({
-              expression: RE2JS.compile(RE2JS.translateRegExp(pattern)),
-              replace,
-            })),
-          }),
+          ...(policy.kind === 'regex' && { patterns: compilePatterns(policy.patterns) }),
         };
       } catch (error) {
         throw new Error(`${path}: ${(error as Error).message}`, { cause: error });

@@ -7,22 +7,28 @@ import type { Outside } from './outside.ts';
 import { createSqlGuard } from './sql-guard.ts';
 import { checkTexts, textGuardOf } from './text-guard.ts';
 import { askWebhook } from './webhook.ts';
+import type { TextWorkers } from './workers.ts';
 
 /** What guards need of the rest of the gateway. */
 export interface GuardDeps extends Outside {
   /** Undefined when a value fits a JSON Schema, else what is wrong. */
   readonly fits: (schema: unknown, value: unknown) => string | undefined;
+  readonly workers: TextWorkers;
 }
 
 export function compileGuards(policies: readonly GuardrailPolicy[], deps: GuardDeps): Guard[] {
   return policies.map((compiled) => {
     const { policy, applies } = compiled;
     const { name, mode, timeout, message } = policy;
-    const onText = textGuardOf(compiled);
+    const onText = textGuardOf(policy, compiled.patterns);
     return {
       ...{ name, mode, timeout, message, applies },
       hooks: new Set(policy.hooks),
-      check: onText === undefined ? checkOf(compiled, deps) : ({ value }) => checkTexts(onText, name, value),
+      check:
+        onText === undefined
+          ? checkOf(compiled, deps)
+          : (subject) =>
+              checkTexts(onText, name, subject, (texts) => deps.workers.judge(policy, texts, timeout)),
       ...(onText !== undefined && { onText }),
     };
   });

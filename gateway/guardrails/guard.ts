@@ -37,6 +37,8 @@ export interface TextGuard {
   readonly detect: Detector;
   /** The text in place of what was found; undefined when it refuses. */
   readonly replace: ((found: string, entity: string) => string) | undefined;
+  /** Numbers of a value, from so many characters on, are looked at as they are written. */
+  readonly numbers: number;
 }
 
 /** What a guard noted of what passed. */

@@ -16,12 +16,14 @@ const CONTEXT = 64;
 export async function* guardStream(
   said: AsyncIterable<Said>,
   guard: Pick<Guard, 'name' | 'mode' | 'message'>,
-  { detect, replace }: TextGuard,
+  { detect, replace }: Pick<TextGuard, 'detect' | 'replace'>,
   tell: (note: GuardNote) => void,
   block: (rule: string, message: string) => Error,
 ): AsyncIterable<Said> {
   let context = '';
   let held = '';
+  /** What is found may be long and not over yet: it is looked at again when there is a quarter more of it. */
+  let again = 0;
   let told = false;
   const note = (effect: GuardNote['effect'], words: string): void => {
     if (!told) tell({ rule: guard.name, effect, message: words });
@@ -49,11 +51,13 @@ export async function* guardStream(
     }
     context = whole.slice(Math.max(0, until - CONTEXT), until);
     held = whole.slice(until);
+    again = held.length > 4 * WINDOW ? held.length * 1.25 : 0;
     return out;
   };
   for await (const event of said) {
     if (event.type === 'text' && 'text' in event) {
       held += event.text;
+      if (held.length < again) continue;
       const out = release(false);
       if (out !== '') yield { type: 'text', text: out };
       continue;

@@ -1,48 +1,85 @@
-import type { GuardrailPolicy } from '../access/policies.ts';
-import { countByEntity, mapStrings, strings } from './detect/text-walk.ts';
-import { isMark, markOf, type Detector, type Finding } from './detect/finding.ts';
+import type { CompiledPattern } from '../access/patterns.ts';
+import type { GuardrailConfig } from '../config/policies/guardrails.ts';
+import { isMark, markOf, NOTHING, type Detector, type Finding } from './detect/finding.ts';
 import { createHiddenTextDetector, reveal } from './detect/hidden-text.ts';
 import { createPiiDetector } from './detect/pii.ts';
 import { createSecretDetector } from './detect/secrets.ts';
-import { PASS, type TextGuard, type Verdict } from './guard.ts';
+import { countByEntity } from './detect/text-walk.ts';
+import { createUnsafeDetector } from './detect/unsafe.ts';
+import { PASS, type Subject, type TextGuard, type Verdict } from './guard.ts';
+import { gatherTexts, placeOf, withTexts, type Wanted } from './texts.ts';
 
-type Patterns = NonNullable<GuardrailPolicy['patterns']>;
+type Replace = NonNullable<TextGuard['replace']>;
+
+/** The shortest number that says anything about a person, or is a secret. */
+const SHORTEST_NUMBER = 8;
 
 /** What finds and replaces in a text, of the kinds that look at texts one by one; undefined of the others. */
-export function textGuardOf({ policy, patterns = [] }: GuardrailPolicy): TextGuard | undefined {
-  switch (policy.kind) {
+export function textGuardOf(
+  config: GuardrailConfig,
+  patterns: readonly CompiledPattern[] = [],
+): TextGuard | undefined {
+  const guard = (
+    detect: Detector,
+    numbers: number,
+    replace: Replace = (_found, entity) => markOf(entity),
+  ) => ({
+    detect: remembering(detect),
+    numbers,
+    replace: config.operation === 'mutate' ? replace : undefined,
+  });
+  switch (config.kind) {
     case 'pii':
-      return textGuard(createPiiDetector(policy.entities), policy.operation, (_found, entity) =>
-        markOf(entity),
-      );
+      return guard(createPiiDetector(config.entities), SHORTEST_NUMBER);
     case 'secrets':
-      return textGuard(
-        createSecretDetector({ entropy: policy.entropy }),
-        policy.operation,
-        (_found, entity) => markOf(entity),
-      );
+      return guard(createSecretDetector({ entropy: config.entropy }), SHORTEST_NUMBER);
     case 'hidden-text':
-      return textGuard(createHiddenTextDetector(), policy.operation, reveal);
+      return guard(createHiddenTextDetector(), Infinity, remembered(reveal));
+    case 'unsafe-content':
+      return guard(createUnsafeDetector(config), Infinity);
     case 'regex':
-      return textGuard(createPatternDetector(patterns, policy.name), policy.operation, (_found, entity) => {
+      return guard(createPatternDetector(patterns, config.name), 1, (_found, entity) => {
         const index = Number(entity.slice(entity.lastIndexOf(' ') + 1));
-        return patterns[index]?.replace ?? markOf(policy.name);
+        return patterns[index]?.replace ?? markOf(config.name);
       });
     default:
       return undefined;
   }
 }
 
-function textGuard(
-  detect: Detector,
-  operation: 'validate' | 'mutate',
-  replace: NonNullable<TextGuard['replace']>,
-): TextGuard {
-  return { detect, replace: operation === 'mutate' ? replace : undefined };
+/** Short texts, keys above all, come again and again: those in which nothing was found are not looked at twice. */
+const SHORT = 32;
+const REMEMBERED = 4_096;
+
+function remembering(detect: Detector): Detector {
+  const clean = new Set<string>();
+  return (text) => {
+    if (text.length > SHORT) return detect(text);
+    if (clean.has(text)) return NOTHING;
+    const found = detect(text);
+    if (found.length > 0) return found;
+    if (clean.size >= REMEMBERED) clean.clear();
+    clean.add(text);
+    return NOTHING;
+  };
+}
+
+/** The same few runs of characters nobody sees stand between all letters of a text. */
+function remembered(show: (found: string) => string): Replace {
+  const known = new Map<string, string>();
+  return (found) => {
+    if (found.length > SHORT) return show(found);
+    const before = known.get(found);
+    if (before !== undefined) return before;
+    if (known.size >= REMEMBERED) known.clear();
+    const shown = show(found);
+    known.set(found, shown);
+    return shown;
+  };
 }
 
 /** Finds what patterns match; the entity ends with the number of the pattern. */
-function createPatternDetector(patterns: Patterns, name: string): Detector {
+function createPatternDetector(patterns: readonly CompiledPattern[], name: string): Detector {
   return (text) => {
     const found: Finding[] = [];
     patterns.forEach(({ expression }, index) => {
@@ -66,44 +103,71 @@ function createPatternDetector(patterns: Patterns, name: string): Detector {
   };
 }
 
-/** Binary content, as MCP carries it, is no text. */
-const BINARY = /(?:^|\.)(?:data|blob)$/;
+/** What became of the texts of a value. `found` has counts by kind, never what was found. */
+export type Judged =
+  | { readonly is: 'clean' }
+  | { readonly is: 'found'; readonly at: number; readonly found: string }
+  | { readonly is: 'changed'; readonly changed: ReadonlyMap<number, string>; readonly found: string };
 
-/** Looks at every text of a value, and refuses or replaces. */
-export function checkTexts({ detect, replace }: TextGuard, name: string, value: unknown): Verdict {
-  if (replace === undefined) {
-    for (const { text, path } of strings(value)) {
-      const found = BINARY.test(path) ? [] : detect(text);
-      if (found.length > 0)
-        return { is: 'block', words: `${name} found ${inWords(found)} at ${path || 'the text'}` };
-    }
-    return PASS;
-  }
+const CLEAN: Judged = { is: 'clean' };
+
+/** Looks at texts, and finds the first of them that is to be refused, or replaces in all of them. */
+export function judgeTexts({ detect, replace }: TextGuard, texts: readonly string[]): Judged {
+  let changed: Map<number, string> | undefined;
   const all: Finding[] = [];
-  const changed = mapStrings(value, (text, path) => {
-    if (BINARY.test(path)) return text;
-    return replaceAll(text, detect, replace, all);
-  });
-  return changed === value
-    ? PASS
-    : { is: 'change', value: changed, words: `${name} replaced ${inWords(all)}` };
+  for (let at = 0; at < texts.length; at++) {
+    const text = texts[at] ?? '';
+    if (replace === undefined) {
+      const found = detect(text);
+      if (found.length > 0) return { is: 'found', at, found: inWords(found) };
+      continue;
+    }
+    const made = replaceAll(text, detect, replace, all);
+    if (made !== text) (changed ??= new Map<number, string>()).set(at, made);
+  }
+  return changed === undefined ? CLEAN : { is: 'changed', changed, found: inWords(all) };
+}
+
+/** Values with more characters are looked at on another thread, so that the gateway goes on meanwhile. */
+const LARGE = 64 * 1024;
+
+/** Looks at every text of a value, keys and numbers included, and refuses or replaces. */
+export function checkTexts(
+  guard: TextGuard,
+  name: string,
+  { hook, value }: Pick<Subject, 'hook' | 'value'>,
+  judgeLarge: (texts: readonly string[]) => Judged | Promise<Judged>,
+): Verdict | Promise<Verdict> {
+  const wanted: Wanted = { numbers: guard.numbers, hook };
+  const { texts, chars } = gatherTexts(value, wanted);
+  const judged = chars > LARGE ? judgeLarge(texts) : judgeTexts(guard, texts);
+  const verdict = (known: Judged): Verdict => {
+    if (known.is === 'clean') return PASS;
+    if (known.is === 'changed')
+      return {
+        is: 'change',
+        value: withTexts(value, wanted, known.changed),
+        words: `${name} replaced ${known.found}`,
+      };
+    return { is: 'block', words: `${name} found ${known.found} at ${placeOf(value, wanted, known.at)}` };
+  };
+  return judged instanceof Promise ? judged.then(verdict) : verdict(judged);
 }
 
 /** How often a text is looked at again: what stood beside a mark may now be found. */
 const PASSES = 8;
 
-export function replaceAll(
-  text: string,
-  detect: Detector,
-  replace: NonNullable<TextGuard['replace']>,
-  all: Finding[] = [],
-): string {
+export function replaceAll(text: string, detect: Detector, replace: Replace, all: Finding[] = []): string {
   let current = text;
   for (let pass = 0; pass < PASSES; pass++) {
-    const found = detect(current).filter(({ start, end }) => !isMark(current.slice(start, end)));
+    const seen = detect(current);
+    if (seen.length === 0) return current;
+    const found = seen.filter(
+      ({ start, end }) => current.charAt(start) !== '[' || !isMark(current.slice(start, end)),
+    );
     if (found.length === 0) return current;
     const made = replaceFound(current, found, replace);
-    all.push(...found);
+    for (const one of found) all.push(one);
     if (made === current) return current;
     current = made;
   }
@@ -111,11 +175,7 @@ export function replaceAll(
 }
 
 /** The text with what was found, in order, replaced. */
-export function replaceFound(
-  text: string,
-  found: readonly Finding[],
-  replace: NonNullable<TextGuard['replace']>,
-): string {
+export function replaceFound(text: string, found: readonly Finding[], replace: Replace): string {
   let made = '';
   let from = 0;
   for (const { start, end, entity } of found) {
@@ -127,9 +187,10 @@ export function replaceFound(
 
 /** `2 email, 1 phone`. */
 export function inWords(found: readonly Finding[]): string {
-  return Object.entries(
-    countByEntity(found.map((one) => ({ ...one, entity: one.entity.replace(/ \d+$/, '') }))),
-  )
-    .map(([entity, count]) => `${count} ${entity}`)
-    .join(', ');
+  const named = new Map<string, number>();
+  for (const [entity, count] of Object.entries(countByEntity(found))) {
+    const name = entity.replace(/ \d+$/, '');
+    named.set(name, (named.get(name) ?? 0) + count);
+  }
+  return Array.from(named, ([name, count]) => `${count} ${name}`).join(', ');
 }

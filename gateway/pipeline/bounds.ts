@@ -17,6 +17,8 @@ export interface BoundsStageDeps {
   readonly kept: KeptResults;
   readonly catalog: Catalog;
   readonly validator: ArgumentValidator;
+  /** Shows guardrails a result that will be cut. */
+  readonly guardWhole: (call: Call, outcome: Outcome) => Promise<Outcome>;
 }
 
 interface Rule<Found> {
@@ -71,10 +73,11 @@ async function bounded(
   const json = JSON.stringify(result);
   const over = excessOf(readable(result), rule.bounds, json);
   if (over === undefined) return outcome;
-  const { over: what = 'block' } = rule.bounds;
-  const made =
-    what === 'block' ? undefined : what === 'page' ? page(deps, call, result, rule.bounds) : undefined;
-  const shrunk = made ?? (what === 'block' ? undefined : truncate(result, rule.bounds, over, json.length));
+  if (rule.bounds.over === undefined || rule.bounds.over === 'block') return tooLarge(call, over, rule);
+  const whole = await deps.guardWhole(call, outcome);
+  if (!whole.ok) return whole;
+  const made = rule.bounds.over === 'page' ? page(deps, call, whole.result, rule.bounds) : undefined;
+  const shrunk = made ?? truncate(whole.result, rule.bounds, over, json.length);
   if (shrunk === undefined || !fitsSchema(deps, call, shrunk)) return tooLarge(call, over, rule);
   return { ok: true, result: shrunk };
 }
@@ -205,6 +208,19 @@ function readPage(
   return Promise.resolve({ ok: true, result: pageResult(reference, result.text, result.pageSize, number) });
 }
 
+/** How far before the end of a page a gap between words is looked for. */
+const GAP = 200;
+
+/** Where a page ends: behind a gap where there is one close by, and never within a character. */
+function pageEnd(text: string, size: number, number: number): number {
+  const end = number * size;
+  if (number === 0 || end >= text.length) return Math.min(end, text.length);
+  const near = Math.max(end - Math.min(GAP, size - 1), 0);
+  const gap = /[\s,][^\s,]*$/.exec(text.slice(near, end));
+  if (gap !== null) return near + gap.index + 1;
+  return /[\uD800-\uDBFF]/.test(text.charAt(end - 1)) ? end - 1 : end;
+}
+
 function pageResult(reference: string, text: string, size: number, number: number): JsonObject {
   const pages = Math.ceil(text.length / size);
   const more =
@@ -213,7 +229,7 @@ function pageResult(reference: string, text: string, size: number, number: numbe
       : 'This is the last.';
   return {
     content: [
-      { type: 'text', text: text.slice((number - 1) * size, number * size) },
+      { type: 'text', text: text.slice(pageEnd(text, size, number - 1), pageEnd(text, size, number)) },
       { type: 'text', text: `[Page ${number} of ${pages} of a large result, kept by Toolgate. ${more}]` },
     ],
     _meta: { [META]: { reference, page: number, pages } },

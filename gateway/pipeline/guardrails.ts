@@ -60,6 +60,20 @@ function textGuards(guards: readonly Guard[]): readonly Guard[] {
   return guards.filter(({ onText }) => onText !== undefined);
 }
 
+/**
+ * What of a result is cut or kept in pieces has been looked at as a whole before, since a piece shows only half of what
+ * a cut goes through. Guards that ask a service are left out: they are asked of each piece.
+ */
+export function guardWhole(ruling: () => Ruling): (call: Call, outcome: Outcome) => Promise<Outcome> {
+  return async (call, outcome) => {
+    const { guards, facts } = ruling();
+    const seen = guards.length === 0 ? undefined : facts.call(call);
+    if (seen === undefined) return outcome;
+    const after = textGuards(guardsFor(guards, 'toolResult', seen)).filter(({ mode }) => mode !== 'audit');
+    return check(call, outcome, after, seen);
+  };
+}
+
 async function check(call: Call, outcome: Outcome, after: readonly Guard[], facts: Facts): Promise<Outcome> {
   if (after.length === 0) return outcome;
   const value = outcome.ok ? outcome.result : wordsOf(outcome.refusal);

@@ -18,7 +18,7 @@ import { timeoutStage } from './timeout.ts';
 import { consentStage } from './consent.ts';
 import { createModelPipeline, type ModelPipeline } from './model-call.ts';
 import { limitsStage, modelLimitsStage } from './limits.ts';
-import { guardrailsStage } from './guardrails.ts';
+import { guardrailsStage, guardWhole } from './guardrails.ts';
 import { modelGuardrailsStage } from './model-guardrails.ts';
 import { modelRecordStage } from './model-record.ts';
 import { createPipeline } from './pipeline.ts';
@@ -59,7 +59,13 @@ export function createOnion(deps: OnionDeps): Pipeline {
       validate,
       limitsStage(deps.limits, deps.ruling),
       guardrailsStage(deps.ruling, [decideOn, validate]),
-      boundsStage({ ruling: deps.ruling, kept: deps.kept, catalog, validator }),
+      boundsStage({
+        ruling: deps.ruling,
+        kept: deps.kept,
+        catalog,
+        validator,
+        guardWhole: guardWhole(deps.ruling),
+      }),
       approvalStage({
         ...deps,
         ...deps.approvals,

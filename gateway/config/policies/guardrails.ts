@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { PII_ENTITIES } from '../../contract/pii.ts';
+import { UNSAFE_CATEGORIES } from '../../contract/unsafe.ts';
 import { addressSchema } from '../address.ts';
 import { timeoutSchema } from '../units.ts';
 import { policyNameSchema, whenSchema } from './when.ts';
@@ -56,6 +57,20 @@ export const guardrailSchema = z.discriminatedUnion('kind', [
     entropy: z.boolean().default(true),
   }),
   z.strictObject({ kind: z.literal('hidden-text'), ...common, operation }),
+  z.strictObject({
+    kind: z.literal('unsafe-content'),
+    ...common,
+    operation,
+    /** Without `profanity`: people swear at what does not work. */
+    categories: z
+      .array(z.enum(UNSAFE_CATEGORIES))
+      .min(1)
+      .default(UNSAFE_CATEGORIES.filter((category) => category !== 'profanity')),
+    /** Words and phrases in which nothing is found. */
+    allow: z.array(z.string().min(1).max(100)).max(1_000).default([]),
+    /** Words and phrases that are found besides. */
+    words: z.array(z.string().trim().min(2).max(100)).max(1_000).default([]),
+  }),
   z.strictObject({
     kind: z.literal('regex'),
     ...common,

@@ -54,7 +54,7 @@ export function maskAll(text: string, detect: Detector): { text: string; found: 
   for (let pass = 1; pass < PASSES; pass++) {
     const more = detect(masked);
     if (more.length === 0) break;
-    all.push(...more);
+    for (const one of more) all.push(one);
     masked = mask(masked, more);
   }
   return { text: masked, found: all };

@@ -1,9 +1,12 @@
 /* eslint-disable no-misleading-character-class -- it is about characters that combine */
 import { NOTHING, type Detector, type Finding } from './finding.ts';
 
-/** Code points that show nothing (Unicode's default-ignorable ones, and the fillers that are drawn empty). */
+/**
+ * Code points that show nothing (Unicode's default-ignorable ones, and the fillers that are drawn empty). A longer run
+ * is several: a pattern over megabytes of them would take the stack.
+ */
 const HIDDEN =
-  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]+/gu;
+  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]{1,100000}/gu;
 const NOT_ASCII = /[^\0-\x7f]/;
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 /** Scripts whose letters are joined or kept apart by ZWJ and ZWNJ. */

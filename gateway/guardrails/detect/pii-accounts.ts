@@ -1,52 +1,82 @@
-import isLuhnNumber from 'validator/lib/isLuhnNumber.js';
 import type { Finding } from './finding.ts';
 
-const RUN = /(?<![\w.])\d(?:[ -]?\d)*(?![A-Za-z_]|\.\d)/g;
+const DIGIT = /(?<![\w.])\d/g;
+/** What makes of the last digit before it something else: a name, a fraction. */
+const GOES_ON = /[A-Za-z_]|\.\d/y;
 
 /** Payment cards: an issuer's prefix and length, the Luhn checksum, and groups as they are printed, if in groups. */
 export function addCards(found: Finding[], text: string): void {
-  RUN.lastIndex = 0;
-  for (let run = RUN.exec(text); run !== null; run = RUN.exec(text)) {
-    if (run[0].length >= 13) addCardsIn(found, run[0], run.index);
+  DIGIT.lastIndex = 0;
+  for (let digit = DIGIT.exec(text); digit !== null; digit = DIGIT.exec(text)) {
+    const end = endOfRun(text, digit.index);
+    if (end - digit.index >= 13) addCardsIn(found, text.slice(digit.index, end), digit.index);
+    DIGIT.lastIndex = Math.max(end, digit.index + 1);
   }
+}
+
+/** Digits with single separators between. Goes by hand: a pattern over megabytes of them would take the stack. */
+function endOfRun(text: string, start: number): number {
+  let end = start + 1;
+  let before = start;
+  for (;;) {
+    const next = isSeparator(text.charCodeAt(end)) ? end + 1 : end;
+    if (!isDigit(text.charCodeAt(next))) break;
+    before = end;
+    end = next + 1;
+  }
+  GOES_ON.lastIndex = end;
+  return GOES_ON.test(text) ? before : end;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
+}
+
+function isSeparator(code: number): boolean {
+  return code === 32 || code === 45;
 }
 
 function addCardsIn(found: Finding[], run: string, offset: number): void {
-  const groups = [...run.matchAll(/\d+/g)].map(({ 0: digits, index }) => ({ digits, index }));
-  for (let first = 0; first < groups.length; first++) {
-    let digits = '';
-    for (let last = first; last < groups.length && digits.length < 20; last++) {
-      const group = groups[last];
-      if (group === undefined) break;
-      digits += group.digits;
-      if (
-        !isCard(
-          digits,
-          groups.slice(first, last + 1).map((each) => each.digits.length),
-        )
-      )
-        continue;
-      const start = groups[first]?.index ?? 0;
-      found.push({
-        start: offset + start,
-        end: offset + group.index + group.digits.length,
-        entity: 'creditCard',
-      });
-      first = last;
-      break;
-    }
+  for (let at = 0; at < run.length;) {
+    const groupEnd = endOfGroup(run, at);
+    const size = groupEnd - at;
+    const end = size === 4 ? endOfGrouped(run, at) : isCard(run.slice(at, groupEnd), false) ? groupEnd : 0;
+    if (end > 0) found.push({ start: offset + at, end: offset + end, entity: 'creditCard' });
+    at = Math.max(end, groupEnd) + 1;
   }
 }
 
-function isCard(digits: string, groups: readonly number[]): boolean {
+function endOfGroup(run: string, start: number): number {
+  let end = start;
+  while (end < run.length && run.charCodeAt(end) >= 48) end++;
+  return end;
+}
+
+/** The end of a card as printed: 4-4-4-4, 4-6-5, 4-6-4, 4-4-4-4-3; never a table of numbers. 0 when there is none. */
+function endOfGrouped(run: string, start: number): number {
+  let digits = '';
+  for (let at = start, groups = 1; at < run.length; groups++) {
+    const end = endOfGroup(run, at);
+    if (end - at > 6 || digits.length + end - at > 19) return 0;
+    digits += run.slice(at, end);
+    if (groups >= 3 && isCard(digits, true)) return end;
+    at = end + 1;
+  }
+  return 0;
+}
+
+function isCard(digits: string, grouped: boolean): boolean {
   if (digits.length < 13 || digits.length > 19) return false;
-  // As printed: 4-4-4-4, 4-6-5, 4-6-4, 4-4-4-4-3; never a table of numbers.
-  if (
-    groups.length > 1 &&
-    (groups.length < 3 || groups[0] !== 4 || groups.some((size) => size < 1 || size > 6))
-  )
-    return false;
-  return hasIssuer(digits, groups.length > 1) && !/^(\d)\1+$/.test(digits) && isLuhnNumber(digits);
+  return hasIssuer(digits, grouped) && !/^(\d)\1+$/.test(digits) && passesLuhn(digits);
+}
+
+function passesLuhn(digits: string): boolean {
+  let sum = 0;
+  for (let at = digits.length - 1, twice = false; at >= 0; at--, twice = !twice) {
+    const digit = digits.charCodeAt(at) - 48;
+    sum += twice ? (digit > 4 ? digit * 2 - 9 : digit * 2) : digit;
+  }
+  return sum % 10 === 0;
 }
 
 /** `grouped`: written like a card, so that rarer issuers and lengths count too. */
@@ -100,7 +130,7 @@ function endOf(text: string, start: number, length: number): number | undefined 
   for (let count = 0; count < length; at++) {
     const code = text.charCodeAt(at);
     if (isAlphanumeric(code)) count++;
-    else if (!(code === 32 || code === 45) || !isAlphanumeric(text.charCodeAt(at + 1))) return undefined;
+    else if (!isSeparator(code) || !isAlphanumeric(text.charCodeAt(at + 1))) return undefined;
   }
   return isAlphanumeric(text.charCodeAt(at)) ? undefined : at;
 }

@@ -3,8 +3,8 @@ import type { Finding } from './finding.ts';
 import type { Pattern } from './pattern.ts';
 
 /** Latin letters, digits and what else a local part holds unquoted (RFC 5322, with the letters of RFC 6531). */
-const LOCAL = /[A-Za-z0-9.!#$&'*+/=?^_`{|}~%\-\u00c0-\u024f]/;
-const DOMAIN = /[A-Za-z0-9.\-\u00c0-\u024f]/;
+const IS_LOCAL = tableOf(/[A-Za-z0-9.!#$&'*+/=?^_`{|}~%\-\u00c0-\u024f]/);
+const IS_DOMAIN = tableOf(/[A-Za-z0-9.\-\u00c0-\u024f]/);
 const LABEL = /^[A-Za-z0-9\u00c0-\u024f](?:[A-Za-z0-9\-\u00c0-\u024f]*[A-Za-z0-9\u00c0-\u024f])?$/;
 /** Ends of file names that are no top-level domain: `icon@2x.png`. */
 const FILES: ReadonlySet<string> = new Set(
@@ -15,6 +15,11 @@ const FILES: ReadonlySet<string> = new Set(
 const AT = /@|%40/g;
 /** The longest local part and domain that there are (RFC 5321). */
 const LONGEST = { local: 64, domain: 253 };
+
+/** What a pattern of one character matches, by code; all of it is below 0x250. */
+function tableOf(pattern: RegExp): Uint8Array {
+  return Uint8Array.from({ length: 0x250 }, (_, code) => (pattern.test(String.fromCharCode(code)) ? 1 : 0));
+}
 
 /** E-mail addresses, also percent-encoded ones (`%40`). A repository's `git@host:path` is none. */
 export function addEmails(found: Finding[], text: string): void {
@@ -28,11 +33,12 @@ export function addEmails(found: Finding[], text: string): void {
 }
 
 function emailAround(text: string, start: number, end: number, taken: number): Finding | undefined {
-  let from = start;
-  while (from > taken && start - from < LONGEST.local && LOCAL.test(text.charAt(from - 1))) from--;
   let to = end;
-  while (to < text.length && to - end < LONGEST.domain && DOMAIN.test(text.charAt(to))) to++;
+  while (to < text.length && to - end < LONGEST.domain && IS_DOMAIN[text.charCodeAt(to)] === 1) to++;
   while (to > end && /[.-]/.test(text.charAt(to - 1))) to--;
+  if (!text.slice(end, to).includes('.')) return undefined;
+  let from = start;
+  while (from > taken && start - from < LONGEST.local && IS_LOCAL[text.charCodeAt(from - 1)] === 1) from--;
   // What separates fields and quotes is allowed in a local part, and hardly ever begins one.
   while (from < start && /[.!#$&'*+/=?^`{|}~%-]/.test(text.charAt(from))) from++;
   // Only in the local part: looked for in all of the text, each sign would cost as much as all before it.

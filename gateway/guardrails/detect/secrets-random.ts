@@ -1,6 +1,8 @@
 import type { Finding } from './finding.ts';
 
-const RUN = /[A-Za-z0-9+/_-]{24,}={0,2}/g;
+/** As much as tells that it is too long: a pattern over megabytes of them would take the stack. */
+const RUN = /[A-Za-z0-9+/_-]{24,200}={0,2}/g;
+const END = /[^A-Za-z0-9+/_-]|$/g;
 /** Longer ones are data (an image, a file), not something to sign in with. */
 const LONGEST = 140;
 /** What public identifiers, checksums and data begin with, or stand behind. */
@@ -17,6 +19,10 @@ export function addRandom(found: Finding[], text: string): void {
   for (let match = RUN.exec(text); match !== null; match = RUN.exec(text)) {
     const [run] = match;
     const start = match.index;
+    if (run.length >= 200 && !run.endsWith('=')) {
+      END.lastIndex = RUN.lastIndex;
+      RUN.lastIndex = END.exec(text)?.index ?? text.length;
+    }
     if (run.length > LONGEST || !looksRandom(run) || isAddress(text, start, run.length)) continue;
     found.push({ start, end: start + run.length, entity: 'high-entropy' });
   }

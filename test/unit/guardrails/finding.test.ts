@@ -136,3 +136,13 @@ test.each([
   const secrets = createSecretDetector();
   expect(growth((text) => [pii(text), secrets(text), reveal(text)], unit)).toBeLessThan(28);
 });
+
+test.each(['1', '1 ', 'a', 'a1', '/', '=', '\u200b'])(
+  'a text of twelve megabytes of %j is looked at like any other',
+  (unit) => {
+    const text = `${unit.repeat(12_000_000 / unit.length)} bob@example.com password=hunter2`;
+    expect(createPiiDetector()(text).at(-1)?.entity).toBe('email');
+    expect(createSecretDetector()(text).at(-1)?.entity).toBe('password');
+    expect(() => createHiddenTextDetector()(text)).not.toThrow();
+  },
+);

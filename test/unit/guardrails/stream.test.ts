@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createPiiDetector } from '../../../gateway/guardrails/detect/pii.ts';
+import { createSecretDetector } from '../../../gateway/guardrails/detect/secrets.ts';
 import { markOf } from '../../../gateway/guardrails/detect/finding.ts';
 import { guardStream, type Said } from '../../../gateway/guardrails/stream.ts';
 import { replaceAll } from '../../../gateway/guardrails/text-guard.ts';
@@ -54,6 +55,20 @@ describe('a text that is looked at while it is said', () => {
         },
       ),
     );
+  });
+
+  it('does not look at what is long and not over yet with every piece of it', async () => {
+    const text = `-----BEGIN PRIVATE KEY-----\n${'abcd efg'.repeat(40_000)}`;
+    const pieces = text.match(/[^]{1,8}/g) ?? [];
+    let looked = 0;
+    const secrets = createSecretDetector();
+    const counting = (piece: string): ReturnType<typeof secrets> => {
+      looked += piece.length;
+      return secrets(piece);
+    };
+    const said = guardStream(saying(pieces), guard, { detect: counting, replace }, () => undefined, fail);
+    expect(await textOf(said)).toBe('[PRIVATE_KEY]');
+    expect(looked).toBeLessThan(text.length * 20);
   });
 
   it('lets nothing out of what it refuses', async () => {

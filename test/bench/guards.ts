@@ -1,0 +1,101 @@
+import { compilePatterns } from '../../gateway/access/patterns.ts';
+import { guardrailSchema } from '../../gateway/config/policies/guardrails.ts';
+import { judgeTexts, textGuardOf } from '../../gateway/guardrails/text-guard.ts';
+import type { TextGuard } from '../../gateway/guardrails/guard.ts';
+
+/**
+ * Prints what the guardrails that look at texts take, in milliseconds a megabyte of CPU, over rows as tools answer them,
+ * over many short strings, and over texts that are made to be slow. `node test/bench/guards.ts 5` takes 5 MB each.
+ */
+const MEGABYTES = Number(process.argv[2] ?? 1);
+
+const guard = (options: object): TextGuard => {
+  const config = guardrailSchema.parse({ name: 'g', hooks: ['toolResult'], operation: 'mutate', ...options });
+  const made = textGuardOf(config, config.kind === 'regex' ? compilePatterns(config.patterns) : []);
+  if (made === undefined) throw new Error(`${config.kind} looks at no texts`);
+  return made;
+};
+const GUARDS = {
+  pii: () => guard({ kind: 'pii' }),
+  secrets: () => guard({ kind: 'secrets' }),
+  'hidden-text': () => guard({ kind: 'hidden-text' }),
+  'unsafe-content': () => guard({ kind: 'unsafe-content' }),
+  regex: () =>
+    guard({ kind: 'regex', patterns: [{ pattern: '(?i)project x' }, { pattern: '\\b[a-z]+@corp\\b' }] }),
+};
+
+const many = (unit: string): readonly string[] => [unit.repeat(Math.ceil((MEGABYTES * 1e6) / unit.length))];
+const row = (id: number): string =>
+  JSON.stringify({
+    id,
+    name: `Person ${id}`,
+    city: 'Springfield',
+    total: id * 17.25,
+    at: '2026-01-02T03:04:05Z',
+  });
+const rows = (count: number): string[] => Array.from({ length: count }, (_, id) => row(id));
+const bytes = Uint8Array.from(
+  { length: MEGABYTES * 750_000 },
+  (_, at) => Math.imul(at, 2_654_435_761) >>> 11,
+);
+const TEXTS: Readonly<Record<string, readonly string[]>> = {
+  'JSON rows': [`[${rows(Math.ceil((MEGABYTES * 1e6) / 90)).join(',')}]`],
+  'rows with e-mail': [rows(Math.ceil((MEGABYTES * 1e6) / 110)).join(' ann@example.com ')],
+  'short strings': rows(Math.ceil((MEGABYTES * 1e6) / 90)),
+  base64: [Buffer.from(bytes).toString('base64')],
+  ...Object.fromEntries(
+    [
+      ...[
+        '1',
+        '12 ',
+        '1-',
+        '1-1',
+        '4111 ',
+        '4111 1111 1111 1111 ',
+        'a',
+        'a ',
+        'ABCDEF',
+        'aB3',
+        '@',
+        'a@',
+        '@.',
+        '%40',
+      ],
+      ...[
+        'ann@example.com',
+        '.',
+        '1.',
+        'ab:',
+        '\\"',
+        '"\'`',
+        'password=',
+        'password="',
+        'token: ',
+        'a://',
+        'a://b:c@',
+      ],
+      ...[
+        'eyJaaaaaaaaaaa.',
+        '-----BEGIN PRIVATE KEY-----',
+        'DE89 3704 0044 0532 0130 00 ',
+        '+49 171 1234567 ',
+      ],
+      ...['\u200b', 'a\u200b', '\u{e0041}', '👩\u200d', 'fuck ', 'i will kill ', 'sh1', ' '],
+    ].map((unit) => [JSON.stringify(unit), many(unit)]),
+  ),
+};
+
+const table: Record<string, Record<string, number>> = {};
+for (const [name, texts] of Object.entries(TEXTS)) {
+  const size = texts.reduce((sum, { length }) => sum + length, 0) / 1e6;
+  table[name] = Object.fromEntries(
+    Object.entries(GUARDS).map(([kind, make]) => {
+      const made = make();
+      const before = process.cpuUsage();
+      judgeTexts(made, texts);
+      const { user, system } = process.cpuUsage(before);
+      return [kind, Math.round((user + system) / 1_000 / size)];
+    }),
+  );
+}
+console.table(table);
