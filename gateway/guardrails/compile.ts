@@ -22,10 +22,29 @@ export function compileGuards(policies: readonly GuardrailPolicy[], deps: GuardD
     return {
       ...{ name, mode, timeout, message, applies },
       hooks: new Set(policy.hooks),
-      check: onText === undefined ? checkOf(compiled, deps) : ({ value }) => checkTexts(onText, name, value),
+      check:
+        onText === undefined
+          ? checkOf(compiled, deps)
+          : (subject) => checkTexts(onText, name, subject.value, placesOf(policy, subject)),
       ...(onText !== undefined && { onText }),
     };
   });
+}
+
+/**
+ * Where a guard looks. People and systems instruct a model rightly, and so an injection is looked for in the results of
+ * tools alone.
+ */
+function placesOf(
+  { kind }: GuardrailPolicy['policy'],
+  { hook, value }: Subject,
+): ((path: string) => boolean) | undefined {
+  if (kind !== 'injection' || hook !== 'modelInput' || !Array.isArray(value)) return undefined;
+  const messages: readonly unknown[] = value;
+  return (path) => {
+    const message = messages[Number(/^\[(\d+)\]/.exec(path)?.[1])];
+    return isJsonObject(message) && message['role'] === 'tool';
+  };
 }
 
 function checkOf({ policy, denies }: GuardrailPolicy, deps: GuardDeps): Guard['check'] {

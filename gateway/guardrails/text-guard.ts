@@ -2,6 +2,7 @@ import type { GuardrailPolicy } from '../access/policies.ts';
 import { countByEntity, mapStrings, strings } from './detect/text-walk.ts';
 import { isMark, markOf, type Detector, type Finding } from './detect/finding.ts';
 import { createHiddenTextDetector, reveal } from './detect/hidden-text.ts';
+import { createInjectionDetector } from './detect/injection.ts';
 import { createPiiDetector } from './detect/pii.ts';
 import { createSecretDetector } from './detect/secrets.ts';
 import { PASS, type TextGuard, type Verdict } from './guard.ts';
@@ -23,6 +24,8 @@ export function textGuardOf({ policy, patterns = [] }: GuardrailPolicy): TextGua
       );
     case 'hidden-text':
       return textGuard(createHiddenTextDetector(), policy.operation, reveal);
+    case 'injection':
+      return textGuard(createInjectionDetector(), policy.operation, () => INJECTION_MARK);
     case 'regex':
       return textGuard(createPatternDetector(patterns, policy.name), policy.operation, (_found, entity) => {
         const index = Number(entity.slice(entity.lastIndexOf(' ') + 1));
@@ -32,6 +35,9 @@ export function textGuardOf({ policy, patterns = [] }: GuardrailPolicy): TextGua
       return undefined;
   }
 }
+
+/** What stands for an injection; as one word it is none itself. */
+const INJECTION_MARK = markOf('prompt-injection');
 
 function textGuard(
   detect: Detector,
@@ -69,11 +75,17 @@ function createPatternDetector(patterns: Patterns, name: string): Detector {
 /** Binary content, as MCP carries it, is no text. */
 const BINARY = /(?:^|\.)(?:data|blob)$/;
 
-/** Looks at every text of a value, and refuses or replaces. */
-export function checkTexts({ detect, replace }: TextGuard, name: string, value: unknown): Verdict {
+/** Looks at every text of a value that stands at a place to look at, and refuses or replaces. */
+export function checkTexts(
+  { detect, replace }: TextGuard,
+  name: string,
+  value: unknown,
+  isLookedAt: (path: string) => boolean = () => true,
+): Verdict {
+  const isSkipped = (path: string): boolean => BINARY.test(path) || !isLookedAt(path);
   if (replace === undefined) {
     for (const { text, path } of strings(value)) {
-      const found = BINARY.test(path) ? [] : detect(text);
+      const found = isSkipped(path) ? [] : detect(text);
       if (found.length > 0)
         return { is: 'block', words: `${name} found ${inWords(found)} at ${path || 'the text'}` };
     }
@@ -81,7 +93,7 @@ export function checkTexts({ detect, replace }: TextGuard, name: string, value: 
   }
   const all: Finding[] = [];
   const changed = mapStrings(value, (text, path) => {
-    if (BINARY.test(path)) return text;
+    if (isSkipped(path)) return text;
     return replaceAll(text, detect, replace, all);
   });
   return changed === value

@@ -56,7 +56,11 @@ function world(store = memoryStore()): { store: MemoryStore; pins: Pins; quarant
   const quarantined: string[][] = [];
   const onQuarantined = (_server: string, names: readonly string[]): void =>
     void quarantined.push([...names]);
-  return { store, quarantined, pins: createPins({ store, now: () => 1_000, onQuarantined }) };
+  return {
+    store,
+    quarantined,
+    pins: createPins({ store, now: () => 1_000, check: () => [], onQuarantined }),
+  };
 }
 
 function list(
