@@ -37,6 +37,8 @@ export interface TextGuard {
   readonly detect: Detector;
   /** The text in place of what was found; undefined when it refuses. */
   readonly replace: ((found: string, entity: string) => string) | undefined;
+  /** How far before a finding something may stand that makes it one, where that is more than a few words. */
+  readonly context?: number;
 }
 
 /** What a guard noted of what passed. */

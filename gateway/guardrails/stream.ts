@@ -16,7 +16,7 @@ const CONTEXT = 64;
 export async function* guardStream(
   said: AsyncIterable<Said>,
   guard: Pick<Guard, 'name' | 'mode' | 'message'>,
-  { detect, replace }: TextGuard,
+  { detect, replace, context: reach = CONTEXT }: TextGuard,
   tell: (note: GuardNote) => void,
   block: (rule: string, message: string) => Error,
 ): AsyncIterable<Said> {
@@ -47,7 +47,7 @@ export async function* guardStream(
       const within = due.map((one) => ({ ...one, start: one.start - from, end: one.end - from }));
       out = replaceFound(out, within, replace);
     }
-    context = whole.slice(Math.max(0, until - CONTEXT), until);
+    context = whole.slice(Math.max(0, until - reach), until);
     held = whole.slice(until);
     return out;
   };

@@ -2,7 +2,8 @@ import type { GuardrailPolicy } from '../access/policies.ts';
 import { countByEntity, mapStrings, strings } from './detect/text-walk.ts';
 import { isMark, markOf, type Detector, type Finding } from './detect/finding.ts';
 import { createHiddenTextDetector, reveal } from './detect/hidden-text.ts';
-import { createInjectionDetector } from './detect/injection.ts';
+import { createInjectionDetector, INJECTION_REACH } from './detect/injection.ts';
+import { MARK } from './detect/injection-tokens.ts';
 import { createPiiDetector } from './detect/pii.ts';
 import { createSecretDetector } from './detect/secrets.ts';
 import { PASS, type TextGuard, type Verdict } from './guard.ts';
@@ -25,7 +26,10 @@ export function textGuardOf({ policy, patterns = [] }: GuardrailPolicy): TextGua
     case 'hidden-text':
       return textGuard(createHiddenTextDetector(), policy.operation, reveal);
     case 'injection':
-      return textGuard(createInjectionDetector(), policy.operation, () => INJECTION_MARK);
+      return {
+        ...textGuard(createInjectionDetector(), policy.operation, () => MARK),
+        context: INJECTION_REACH,
+      };
     case 'regex':
       return textGuard(createPatternDetector(patterns, policy.name), policy.operation, (_found, entity) => {
         const index = Number(entity.slice(entity.lastIndexOf(' ') + 1));
@@ -35,9 +39,6 @@ export function textGuardOf({ policy, patterns = [] }: GuardrailPolicy): TextGua
       return undefined;
   }
 }
-
-/** What stands for an injection; as one word it is none itself. */
-const INJECTION_MARK = markOf('prompt-injection');
 
 function textGuard(
   detect: Detector,

@@ -49,13 +49,17 @@ export function MARKERS(): readonly Marker[] {
     role(
       5,
       ['###'],
-      /^[ \t>]{0,4}#{2,4} ?Instructions?:?[ \t]*\n[^#]{4,600}\n[ \t>]{0,4}#{2,4} ?Response\b/gim,
+      /^[ \t>]{0,4}#{2,4} ?Instructions?:?[ \t]{0,40}\n[^#]{4,600}\n[ \t>]{0,4}#{2,4} ?Response\b/gim,
     ),
-    role(3, ['###'], /^[ \t>]{0,4}#{2,4} ?(?:System|Assistant|Developer)(?: message| prompt)?:[ \t]*$/gim),
+    role(
+      3,
+      ['###'],
+      /^[ \t>]{0,4}#{2,4} ?(?:System|Assistant|Developer)(?: message| prompt)?:[ \t]{0,40}$/gim,
+    ),
     role(
       2,
       ['###'],
-      /^[ \t>]{0,4}#{3,4} ?System[ \t]*\n(?:You|The (?:assistant|model|AI)) (?:must|are|is|have|has)\b/gim,
+      /^[ \t>]{0,4}#{3,4} ?System[ \t]{0,40}\n(?:You|The (?:assistant|model|AI)) (?:must|are|is|have|has)\b/gim,
     ),
     role(
       3,

@@ -1,9 +1,12 @@
+import { markOf } from './finding.ts';
 import { withoutHidden } from './hidden-text.ts';
 
 /** Called with each word as it is looked up, and where it stands; `BREAK` ends a sentence or a field. */
 export type Visit = (word: string, start: number, end: number) => void;
 
 export const BREAK = '.';
+/** What stands in place of an injection that was found: nothing goes on across it. */
+export const MARK = markOf('prompt-injection');
 /** What stands for names such as `list_files`, and for those that say that something is done which cannot be undone. */
 export const NAME = '<name>';
 export const DANGER = '<danger>';
@@ -112,6 +115,7 @@ function wordEnd(text: string, at: number, word: RegExp): number {
 /** How long what ends a sentence or a field is, at a place where no word begins; 0 where nothing ends. */
 function endLength(text: string, at: number, code: number, structure: RegExp): number {
   const character = text.charAt(at);
+  if (character === '[' && text.startsWith(MARK, at)) return MARK.length;
   switch (character) {
     case '.':
     case '!':

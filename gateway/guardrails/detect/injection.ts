@@ -10,7 +10,7 @@ import {
   type InjectionKind,
   type WordRule,
 } from './injection-rules.ts';
-import { BREAK, eachWord } from './injection-tokens.ts';
+import { BREAK, eachWord, MARK } from './injection-tokens.ts';
 import { PAIRS, wordsOf } from './injection-words.ts';
 
 /** Something that speaks for an injection, on its own or with others. */
@@ -23,6 +23,8 @@ interface Signal extends Finding {
 
 /** Signals count together within so many characters. */
 const NEAR = 360;
+/** How far before a finding something may stand that makes it one. */
+export const INJECTION_REACH = 512;
 /** What is found ends with its sentence, when that ends within so many characters more. */
 const REST = 160;
 const UNSPACED = /[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]/;
@@ -179,9 +181,14 @@ function weigh(text: string, signals: readonly Signal[]): readonly Finding[] {
   const counted = new Set<Signal>();
   const near = createSum();
   let first = 0;
+  let mark = -1;
+  let nextMark = text.indexOf(MARK);
   sorted.forEach((signal, at) => {
     near.add(signal);
-    for (; (sorted[first]?.start ?? 0) < signal.start - NEAR; first++) near.remove(sorted[first]);
+    for (; nextMark !== -1 && nextMark < signal.start; nextMark = text.indexOf(MARK, mark + 1))
+      mark = nextMark;
+    const from = Math.max(mark, signal.start - NEAR);
+    for (; (sorted[first]?.start ?? from) < from; first++) near.remove(sorted[first]);
     if (!near.isEnough()) return;
     for (let one = at; one >= first; one--) {
       const each = sorted[one];
