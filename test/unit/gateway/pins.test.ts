@@ -10,6 +10,7 @@ import { decideStage } from '../../../gateway/pipeline/stages.ts';
 import type { Capabilities, Listed } from '../../../gateway/registry/entry.ts';
 import type { Pinned } from '../../../gateway/registry/pin.ts';
 import { pendingFor } from '../../../gateway/registry/pin-record.ts';
+import type { DefinitionCheck } from '../../../gateway/registry/definition.ts';
 import { createPins, pinnedOf, registrationsGone, type Pins } from '../../../gateway/registry/pins.ts';
 import { serverPinsView } from '../../../gateway/registry/pin-views.ts';
 import { createSearch } from '../../../gateway/registry/search.ts';
@@ -52,14 +53,17 @@ function capabilitiesOf(tools: readonly Listed[], prompts: readonly Listed[] = [
   return { tools, prompts, resources: [], templates: [] };
 }
 
-function world(store = memoryStore()): { store: MemoryStore; pins: Pins; quarantined: string[][] } {
+function world(
+  store = memoryStore(),
+  check: DefinitionCheck = () => [],
+): { store: MemoryStore; pins: Pins; quarantined: string[][] } {
   const quarantined: string[][] = [];
   const onQuarantined = (_server: string, names: readonly string[]): void =>
     void quarantined.push([...names]);
   return {
     store,
     quarantined,
-    pins: createPins({ store, now: () => 1_000, check: () => [], onQuarantined }),
+    pins: createPins({ store, now: () => 1_000, check, onQuarantined }),
   };
 }
 
@@ -81,6 +85,44 @@ function waiting(pins: Pins): PinItem[] {
     versions.filter((one) => pendingFor(one).length > 0).map(({ hash }) => ({ kind, name, hash })),
   );
 }
+
+describe('P26 what looks like prompt injection', () => {
+  const check: DefinitionCheck = ({ description }) =>
+    description === 'evil' ? ['secrecy in description'] : [];
+  const offered = capabilitiesOf([tool('x', { description: 'evil' }), tool('y', { description: 'fine' })]);
+
+  it.each(['review', 'trust'] as const)(
+    'waits at the first listing (pins: %s), and a person accepts it for good',
+    async (mode) => {
+      const { store, pins, quarantined } = world(memoryStore(), check);
+      await list(pins, offered, {}, { ...SERVER, mode });
+      expect(shown(pins, offered)).toEqual(['y']);
+      expect(quarantined).toEqual([['tool x (looks like prompt injection: secrecy in description)']]);
+      expect(await pins.decide(SERVER, waiting(pins), { state: 'accepted', by: 'user:owner' })).toBe(true);
+      await list(pins, offered, {}, { ...SERVER, mode });
+      await list(pins, offered, { sampling: {} }, { ...SERVER, mode });
+      expect(shown(pins, offered)).toEqual(['x', 'y']);
+      expect(shown(world(store, check).pins, offered)).toEqual(['x', 'y']);
+    },
+  );
+
+  it('waits again where it was accepted unseen before it was known for that', async () => {
+    const { store, pins } = world();
+    await list(pins, offered);
+    expect(shown(pins, offered)).toEqual(['x', 'y']);
+    const later = world(store, check).pins;
+    await list(later, offered);
+    expect(shown(later, offered)).toEqual(['y']);
+  });
+
+  it('stays rejected', async () => {
+    const { pins } = world(memoryStore(), check);
+    await list(pins, offered, {}, { ...SERVER, mode: 'trust' });
+    await pins.decide(SERVER, waiting(pins), { state: 'rejected', by: 'user:owner' });
+    await list(pins, offered, {}, { ...SERVER, mode: 'trust' });
+    expect(shown(pins, offered)).toEqual(['y']);
+  });
+});
 
 describe('what is listed', () => {
   const NAMES = ['old', 'shown', 'x', 'y'];
