@@ -1,128 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDecide } from '../../../gateway/access/decide.ts';
-import type { JsonObject } from '../../../gateway/contract/json.ts';
 import { definitionText, visible } from '../../../gateway/contract/pin-text.ts';
-import type { PinItem } from '../../../gateway/contract/pins.ts';
 import { createViews } from '../../../gateway/mcp/scope.ts';
 import type { Call } from '../../../gateway/pipeline/call.ts';
 import { decideStage } from '../../../gateway/pipeline/stages.ts';
-import type { Capabilities, Listed } from '../../../gateway/registry/entry.ts';
-import type { Pinned } from '../../../gateway/registry/pin.ts';
-import { pendingFor } from '../../../gateway/registry/pin-record.ts';
-import type { DefinitionCheck } from '../../../gateway/registry/definition.ts';
-import { createPins, pinnedOf, registrationsGone, type Pins } from '../../../gateway/registry/pins.ts';
+import type { Listed } from '../../../gateway/registry/entry.ts';
+import { registrationsGone } from '../../../gateway/registry/pins.ts';
 import { serverPinsView } from '../../../gateway/registry/pin-views.ts';
 import { createSearch } from '../../../gateway/registry/search.ts';
 import { registryView } from '../../../gateway/registry/view.ts';
-import type { ConfigState, ConfigStore } from '../../../gateway/storage/contracts.ts';
+import { capabilitiesOf, CONFIG, list, SERVER, shown, waiting, world } from './pins-world.ts';
 import { catalogOf, configOf, principalOf, tool } from './support.ts';
-
-const CONFIG = configOf({ g: { s: ', tools: [{ match: old, rename: shown }]' } });
-const [GROUP] = CONFIG.groups;
-const SERVER = pinnedOf(GROUP!, GROUP!.servers[0]!);
-const PARTS = ['tools', 'prompts', 'resources', 'templates'] as const;
-
-interface MemoryStore extends ConfigStore {
-  writes: number;
-}
-
-function memoryStore(): MemoryStore {
-  let state: ConfigState = { version: 1, tokens: [], pins: [], consents: [] };
-  const listeners = new Set<(state: ConfigState) => void>();
-  const store: MemoryStore = {
-    writes: 0,
-    current: () => state,
-    update: (change) => {
-      // As a file would give it back.
-      state = JSON.parse(JSON.stringify(change(state))) as ConfigState;
-      store.writes++;
-      for (const listener of listeners) listener(state);
-      return Promise.resolve(state);
-    },
-    onChange: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    close: () => Promise.resolve(),
-  };
-  return store;
-}
-
-function capabilitiesOf(tools: readonly Listed[], prompts: readonly Listed[] = []): Capabilities {
-  return { tools, prompts, resources: [], templates: [] };
-}
-
-function world(
-  store = memoryStore(),
-  check: DefinitionCheck = () => [],
-): { store: MemoryStore; pins: Pins; quarantined: string[][] } {
-  const quarantined: string[][] = [];
-  const onQuarantined = (_server: string, names: readonly string[]): void =>
-    void quarantined.push([...names]);
-  return {
-    store,
-    quarantined,
-    pins: createPins({ store, now: () => 1_000, check, onQuarantined }),
-  };
-}
-
-function list(
-  pins: Pins,
-  capabilities: Capabilities,
-  clientCapabilities: JsonObject = {},
-  server: Pinned = SERVER,
-): Promise<void> {
-  return pins.record(server, { clientCapabilities, capabilities, listed: new Set(PARTS) });
-}
-
-function shown(pins: Pins, capabilities: Capabilities, signature = ''): string[] {
-  return pins.judge(SERVER, capabilities, signature).capabilities.tools.map(({ name }) => name);
-}
-
-function waiting(pins: Pins): PinItem[] {
-  return (pins.find(SERVER)?.pins ?? []).flatMap(({ kind, name, versions }) =>
-    versions.filter((one) => pendingFor(one).length > 0).map(({ hash }) => ({ kind, name, hash })),
-  );
-}
-
-describe('P26 what looks like prompt injection', () => {
-  const check: DefinitionCheck = ({ description }) =>
-    description === 'evil' ? ['secrecy in description'] : [];
-  const offered = capabilitiesOf([tool('x', { description: 'evil' }), tool('y', { description: 'fine' })]);
-
-  it.each(['review', 'trust'] as const)(
-    'waits at the first listing (pins: %s), and a person accepts it for good',
-    async (mode) => {
-      const { store, pins, quarantined } = world(memoryStore(), check);
-      await list(pins, offered, {}, { ...SERVER, mode });
-      expect(shown(pins, offered)).toEqual(['y']);
-      expect(quarantined).toEqual([['tool x (looks like prompt injection: secrecy in description)']]);
-      expect(await pins.decide(SERVER, waiting(pins), { state: 'accepted', by: 'user:owner' })).toBe(true);
-      await list(pins, offered, {}, { ...SERVER, mode });
-      await list(pins, offered, { sampling: {} }, { ...SERVER, mode });
-      expect(shown(pins, offered)).toEqual(['x', 'y']);
-      expect(shown(world(store, check).pins, offered)).toEqual(['x', 'y']);
-    },
-  );
-
-  it('waits again where it was accepted unseen before it was known for that', async () => {
-    const { store, pins } = world();
-    await list(pins, offered);
-    expect(shown(pins, offered)).toEqual(['x', 'y']);
-    const later = world(store, check).pins;
-    await list(later, offered);
-    expect(shown(later, offered)).toEqual(['y']);
-  });
-
-  it('stays rejected', async () => {
-    const { pins } = world(memoryStore(), check);
-    await list(pins, offered, {}, { ...SERVER, mode: 'trust' });
-    await pins.decide(SERVER, waiting(pins), { state: 'rejected', by: 'user:owner' });
-    await list(pins, offered, {}, { ...SERVER, mode: 'trust' });
-    expect(shown(pins, offered)).toEqual(['y']);
-  });
-});
 
 describe('what is listed', () => {
   const NAMES = ['old', 'shown', 'x', 'y'];
