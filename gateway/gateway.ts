@@ -18,6 +18,7 @@ import { createPersonalCredentials, serverGivenFor } from './credentials/persona
 import { createRedactor } from './credentials/redactor.ts';
 import type { SecretVault } from './credentials/vault.ts';
 import { consentPath, createOauthRoutes, describeClient } from './http/oauth.ts';
+import { createDefinitionCheck } from './guardrails/detect/injection-definition.ts';
 import { createRegistryApi } from './http/registry-api.ts';
 import { createCertificate } from './http/certificate.ts';
 import { guardsOf } from './http/guards.ts';
@@ -125,6 +126,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const pins = createPins({
     store: deps.configStore,
     now,
+    check: createDefinitionCheck(),
     onQuarantined: (server, names) =>
       log.warn({ server, names }, 'new or changed definitions are hidden until somebody accepts them'),
   });

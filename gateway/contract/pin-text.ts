@@ -32,9 +32,13 @@ export function changeTitle({ kind, name }: { readonly kind: PinKind; readonly n
 }
 
 /** What happened, in words. */
-export function changeWords({ change, state }: Pick<PinChange, 'change' | 'state'>): string {
+export function changeWords({ change, state, found }: Pick<PinChange, 'change' | 'state' | 'found'>): string {
   const words = { new: 'new', changed: 'changed', returned: 'removed before, and back different' } as const;
-  return state === 'rejected' ? `${words[change]}, rejected` : words[change];
+  return [
+    words[change],
+    ...(state === 'rejected' ? ['rejected'] : []),
+    ...(found.length > 0 ? [`looks like prompt injection: ${found.join(', ')}`] : []),
+  ].join(', ');
 }
 
 /** Text in which control characters, invisible ones and odd spaces are written as `\u{…}`; line breaks and tabs stay. */

@@ -25,6 +25,8 @@ export const pinChangeSchema = pinItemSchema.extend({
   /** `new`: nothing of this name was ever accepted. `returned`: it was gone, and has come back different. */
   change: z.enum(['new', 'changed', 'returned']),
   state: pinStateSchema,
+  /** What of it looks like prompt injection, e.g. `secrecy in description`. */
+  found: z.array(z.string()),
   /** When it was first offered (ISO 8601), or rejected, and by whom. */
   at: z.string(),
   by: z.string(),
@@ -78,6 +80,8 @@ export type PinDecision = z.infer<typeof pinDecisionSchema>;
 export const reviewSummarySchema = z.object({
   waiting: z.number().int(),
   rejected: z.number().int(),
-  changes: z.array(pinItemSchema.extend({ change: pinChangeSchema.shape.change, state: pinStateSchema })),
+  changes: z.array(
+    pinItemSchema.extend(pinChangeSchema.pick({ change: true, state: true, found: true }).shape),
+  ),
 });
 export type ReviewSummary = z.infer<typeof reviewSummarySchema>;

@@ -16,7 +16,7 @@ const CONTEXT = 64;
 export async function* guardStream(
   said: AsyncIterable<Said>,
   guard: Pick<Guard, 'name' | 'mode' | 'message'>,
-  { detect, replace }: Pick<TextGuard, 'detect' | 'replace'>,
+  { detect, replace, context: reach = CONTEXT }: Pick<TextGuard, 'detect' | 'replace' | 'context'>,
   tell: (note: GuardNote) => void,
   block: (rule: string, message: string) => Error,
 ): AsyncIterable<Said> {
@@ -36,7 +36,10 @@ export async function* guardStream(
     const found = detect(whole).filter(({ end }) => end > from);
     let until = last ? whole.length : Math.max(from, whole.length - WINDOW);
     for (const { start, end } of found) if (start < until && end > until) until = Math.max(from, start);
-    const due = found.filter(({ start, end }) => start >= from && end <= until);
+    // What began in what was let go of is no less to be refused, and the rest of it to be replaced.
+    const due = found
+      .filter(({ end }) => end <= until)
+      .map((one) => ({ ...one, start: Math.max(one.start, from) }));
     if (due.length > 0 && guard.mode === 'audit') note('audited', `${guard.name} found ${inWords(due)}`);
     else if (due.length > 0 && replace === undefined)
       throw block(
@@ -49,7 +52,7 @@ export async function* guardStream(
       const within = due.map((one) => ({ ...one, start: one.start - from, end: one.end - from }));
       out = replaceFound(out, within, replace);
     }
-    context = whole.slice(Math.max(0, until - CONTEXT), until);
+    context = whole.slice(Math.max(0, until - reach), until);
     held = whole.slice(until);
     again = held.length > 4 * WINDOW ? held.length * 1.25 : 0;
     return out;

@@ -2,6 +2,8 @@ import type { CompiledPattern } from '../access/patterns.ts';
 import type { GuardrailConfig } from '../config/policies/guardrails.ts';
 import { isMark, markOf, NOTHING, type Detector, type Finding } from './detect/finding.ts';
 import { createHiddenTextDetector, reveal } from './detect/hidden-text.ts';
+import { createInjectionDetector, INJECTION_REACH } from './detect/injection.ts';
+import { MARK } from './detect/injection-tokens.ts';
 import { createPiiDetector } from './detect/pii.ts';
 import { createSecretDetector } from './detect/secrets.ts';
 import { countByEntity } from './detect/text-walk.ts';
@@ -37,6 +39,12 @@ export function textGuardOf(
       return guard(createHiddenTextDetector(), Infinity, remembered(reveal));
     case 'unsafe-content':
       return guard(createUnsafeDetector(config), Infinity);
+    case 'injection':
+      return {
+        ...guard(createInjectionDetector(), Infinity, () => MARK),
+        context: INJECTION_REACH,
+        onlyTools: true,
+      };
     case 'regex':
       return guard(createPatternDetector(patterns, config.name), 1, (_found, entity) => {
         const index = Number(entity.slice(entity.lastIndexOf(' ') + 1));
@@ -138,7 +146,7 @@ export function checkTexts(
   { hook, value }: Pick<Subject, 'hook' | 'value'>,
   judgeLarge: (texts: readonly string[]) => Judged | Promise<Judged>,
 ): Verdict | Promise<Verdict> {
-  const wanted: Wanted = { numbers: guard.numbers, hook };
+  const wanted: Wanted = { numbers: guard.numbers, hook, onlyTools: guard.onlyTools === true };
   const { texts, chars } = gatherTexts(value, wanted);
   const judged = chars > LARGE ? judgeLarge(texts) : judgeTexts(guard, texts);
   const verdict = (known: Judged): Verdict => {

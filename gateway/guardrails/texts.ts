@@ -1,5 +1,5 @@
 import type { Hook } from '../config/policies/guardrails.ts';
-import type { JsonObject } from '../contract/json.ts';
+import { isJsonObject, type JsonObject } from '../contract/json.ts';
 
 /** Deeper values are refused: who nests them so deep wants the gateway's stack, not an answer. */
 const DEEPEST = 1_000;
@@ -9,6 +9,8 @@ export interface Wanted {
   /** Numbers from so many characters on, as they are written. */
   readonly numbers: number;
   readonly hook: Hook;
+  /** Of the messages to a model those that tools have answered, and no others. */
+  readonly onlyTools: boolean;
 }
 
 /**
@@ -82,9 +84,12 @@ function mapTexts(value: unknown, wanted: Wanted, map: MapText): unknown {
     const mapped = map(text, place, false);
     return mapped === text ? number : mapped;
   };
+  const isPassedOver = (item: unknown): boolean =>
+    wanted.onlyTools && wanted.hook === 'modelInput' && place.length === 0 && !isOfTool(item);
   const mapItems = (items: readonly unknown[]): readonly unknown[] => {
     let copy: unknown[] | undefined;
     for (let at = 0; at < items.length; at++) {
+      if (isPassedOver(items[at])) continue;
       place.push(at);
       const mapped = one(items[at]);
       place.pop();
@@ -124,6 +129,10 @@ function copyMembers(
     Object.defineProperty(copy, name, { value, writable: true, enumerable: true, configurable: true });
   }
   return copy;
+}
+
+function isOfTool(message: unknown): boolean {
+  return isJsonObject(message) && message['role'] === 'tool';
 }
 
 function isOfProtocol(key: string, place: Place, { hook }: Wanted): boolean {

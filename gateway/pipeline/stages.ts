@@ -86,7 +86,7 @@ export function decideStage(decide: Decide, catalog: Catalog, now: () => number)
     }
     const waits = held !== undefined ? 'tool' : isForHeldPrompt(call, catalog) ? 'prompt' : undefined;
     if (waits === undefined) return next(call);
-    return refuse('quarantined', quarantineReason(entry.fqn, waits, target.name), 'pins');
+    return refuse('quarantined', quarantineReason(entry, waits, target.name, held?.own.name), 'pins');
   };
 }
 

@@ -108,10 +108,10 @@ export function createCatalog(deps: CatalogDeps): Catalog {
         )
         .map(({ shown }) => shown);
     },
-    withheld: (principal, { id, fqn, quarantined }, name) => {
+    withheld: (principal, { id, fqn, pins: known, quarantined }, name) => {
       const tool = quarantined.tools.get(name);
       const may = tool && decide(principal, { action: 'use', serverId: id, tool }).effect === 'allow';
-      return may === true ? quarantineReason(fqn, 'tool', name) : undefined;
+      return may === true ? quarantineReason({ fqn, pins: known }, 'tool', name, tool.own.name) : undefined;
     },
   };
 }

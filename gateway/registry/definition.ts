@@ -11,7 +11,12 @@ export interface Definition {
   /** SHA-256 (hex) of kind and content in canonical JSON: the order of keys does not count. */
   readonly hash: string;
   readonly content: JsonObject;
+  /** What of it looks like prompt injection; nothing, mostly. Looked for when it is asked for. */
+  readonly found: readonly string[];
 }
+
+/** Says what of a definition looks like prompt injection. */
+export type DefinitionCheck = (content: JsonObject) => readonly string[];
 
 const FIELDS = {
   tool: ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations'],
@@ -25,34 +30,41 @@ export interface DefinitionReader {
   instructions(text: string | undefined): Definition;
 }
 
-export function createDefinitionReader(): DefinitionReader {
+export function createDefinitionReader(check: DefinitionCheck): DefinitionReader {
   const known = new WeakMap<JsonObject, Definition | null>();
   return {
     read: (kind, item) => {
       let definition = known.get(item);
-      if (definition === undefined) known.set(item, (definition = define(kind, item)));
+      if (definition === undefined) known.set(item, (definition = define(kind, item, check)));
       return definition ?? undefined;
     },
-    instructions: (text) => toDefinition('instructions', '', text === undefined ? {} : { text }),
+    instructions: (text) => toDefinition('instructions', '', text === undefined ? {} : { text }, check),
   };
 }
 
-function define(kind: 'tool' | 'prompt', item: JsonObject): Definition | null {
+function define(kind: 'tool' | 'prompt', item: JsonObject, check: DefinitionCheck): Definition | null {
   const fields = FIELDS[kind].filter((field) => item[field] !== undefined);
   try {
     return toDefinition(
       kind,
       String(item['name']),
       Object.fromEntries(fields.map((field) => [field, item[field]])),
+      check,
     );
   } catch {
     return null;
   }
 }
 
-function toDefinition(kind: PinKind, name: string, content: JsonObject): Definition {
+function toDefinition(kind: PinKind, name: string, content: JsonObject, check: DefinitionCheck): Definition {
   const hash = createHash('sha256')
     .update(canonicalJson([kind, content]))
     .digest('hex');
-  return { kind, name, hash, content };
+  let found: readonly string[] | undefined;
+  return {
+    ...{ kind, name, hash, content },
+    get found() {
+      return (found ??= check(content));
+    },
+  };
 }

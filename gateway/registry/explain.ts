@@ -125,7 +125,12 @@ function* inside(
     yield step('call', decide(principal, { action: 'use', serverId, tool, call }));
   }
   if (!entry.quarantined.tools.has(question.tool)) return;
-  const reason = quarantineReason(catalog.entry(serverId)?.fqn ?? serverId, 'tool', question.tool);
+  const reason = quarantineReason(
+    catalog.entry(serverId) ?? { fqn: serverId },
+    'tool',
+    question.tool,
+    known?.own.name,
+  );
   yield { check: 'review', effect: 'deny', rule: 'pins', reason };
 }
 

@@ -23,7 +23,8 @@ export function newServerPins({ id, fingerprint }: Pinned, now: number): ServerP
 /**
  * The pins after a listing; the very same object when it told nothing new. What the first listing of a kind shows for
  * a set of client capabilities is accepted for those, unless its name is known with another definition. From then on
- * whatever was not accepted waits. What is gone stays known as it was accepted (a tombstone), and is forgotten if it
+ * whatever was not accepted waits; what looks like prompt injection waits always, until a person has accepted it, even
+ * where changes are trusted. What is gone stays known as it was accepted (a tombstone), and is forgotten if it
  * never was; where changes are trusted it is forgotten too.
  */
 export function observe(before: ServerPins, seen: Observation, mode: Pinned['mode'], at: string): ServerPins {
@@ -33,13 +34,15 @@ export function observe(before: ServerPins, seen: Observation, mode: Pinned['mod
   for (const [key, pin] of pins) if (kinds.includes(pin.kind)) pins.set(key, withdrawn(pin, signature));
   const keep = createKeeper(before);
   for (const definition of definitions) {
-    const { kind, name, hash, content } = definition;
+    const { kind, name, hash, content, found } = definition;
     if (!kinds.includes(kind)) continue;
     const { versions } = pins.get(keyOf(definition)) ?? { versions: [] };
-    const others = versions.filter((known) => known.hash !== hash);
-    const version = versions.find((known) => known.hash === hash) ?? {
+    const others = versions.filter((one) => one.hash !== hash);
+    const known = versions.find((one) => one.hash === hash);
+    const version = (known && unlessUnseen({ ...known, found }, at)) ?? {
       hash,
       content: keep(content),
+      found,
       state: 'waiting',
       acceptedFor: [],
       offeredTo: [],
@@ -48,10 +51,11 @@ export function observe(before: ServerPins, seen: Observation, mode: Pinned['mod
       by: 'server',
     };
     const first = before.baselines[signature]?.includes(kind) !== true;
-    const approved = first && (versions.length === 0 || isOnlyAccepted(version, others));
+    const approved =
+      first && found.length === 0 && (versions.length === 0 || isOnlyAccepted(version, others));
     const judged = approved
       ? acceptedBy(version, [...version.acceptedFor, signature], 'registration', at)
-      : mode === 'trust' && version.state !== 'rejected'
+      : mode === 'trust' && found.length === 0 && version.state !== 'rejected'
         ? acceptedBy(version, EVERYBODY, 'trust', at)
         : version;
     const offered = { ...judged, offeredTo: [...version.offeredTo, signature].sort() };
@@ -126,6 +130,14 @@ function acceptedBy(version: PinVersion, signatures: readonly string[], by: stri
   const acceptedFor = [...new Set(signatures)].sort();
   const same = version.state === 'accepted' && acceptedFor.join() === version.acceptedFor.join();
   return same ? version : { ...version, state: 'accepted', acceptedFor, at, by };
+}
+
+/** A version as it is known; waiting again, where nobody has seen it and it now looks like prompt injection. */
+function unlessUnseen(version: PinVersion, at: string): PinVersion {
+  const unseen = version.by === 'registration' || version.by === 'trust';
+  return version.state === 'accepted' && unseen && version.found.length > 0
+    ? { ...version, state: 'waiting', acceptedFor: [], at, by: 'server' }
+    : version;
 }
 
 /** Whether nothing but this version was ever accepted under its name. */

@@ -26,7 +26,9 @@ export function reviewSummary(pins: ServerPins | undefined): ReviewSummary | und
   return {
     waiting: count('waiting'),
     rejected: count('rejected'),
-    changes: changes.map(({ kind, name, hash, change, state }) => ({ kind, name, hash, change, state })),
+    changes: changes.map(({ kind, name, hash, change, state, found }) => ({
+      ...{ kind, name, hash, change, state, found },
+    })),
   };
 }
 
@@ -36,7 +38,7 @@ function changesOf({ kind, name, versions }: Pin): PinChange[] {
     versions.findLast((version) => version.state === 'accepted' && isOffered(version)) ??
     versions.findLast(({ state }) => state === 'accepted');
   return versions.flatMap((version) => {
-    const { hash, state, at, by, content, returned } = version;
+    const { hash, state, at, by, content, found, returned } = version;
     const offeredTo = pendingFor(version);
     if (offeredTo.length === 0) return [];
     const accepted = before === version ? undefined : before;
@@ -46,6 +48,7 @@ function changesOf({ kind, name, versions }: Pin): PinChange[] {
       hash,
       change: accepted === undefined ? 'new' : returned ? 'returned' : 'changed',
       state: state === 'rejected' ? 'rejected' : 'waiting',
+      found: [...found],
       at,
       by,
       offered: content,

@@ -6,6 +6,8 @@ export interface PinVersion {
   readonly hash: string;
   /** Null when it was too large to be kept. */
   readonly content: JsonObject | null;
+  /** What of it looks like prompt injection, e.g. `secrecy in description`: then only a person can accept it. */
+  readonly found: readonly string[];
   readonly state: 'accepted' | 'waiting' | 'rejected';
   /**
    * For which clients' capabilities it is accepted, and for clients that can do more: an empty set means all. To the

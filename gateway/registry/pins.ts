@@ -3,7 +3,12 @@ import type { Config, GroupConfig, ServerConfig } from '../config/schema.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { PinDecision, PinKind } from '../contract/pins.ts';
 import type { ConfigState, ConfigStore } from '../storage/contracts.ts';
-import { createDefinitionReader, type Definition, type DefinitionReader } from './definition.ts';
+import {
+  createDefinitionReader,
+  type Definition,
+  type DefinitionCheck,
+  type DefinitionReader,
+} from './definition.ts';
 import type { Capabilities, Listed } from './entry.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Pin, Pinned, ServerPins } from './pin.ts';
@@ -85,6 +90,7 @@ export interface Pins {
 export interface PinsDeps {
   readonly store: ConfigStore;
   readonly now: () => number;
+  readonly check: DefinitionCheck;
   /** Called with how much more of a server waits for review than before. */
   readonly onQuarantined: (serverId: string, names: readonly string[]) => void;
 }
@@ -97,7 +103,7 @@ const MAX_SERVERS = 1_000;
 
 export function createPins(deps: PinsDeps): Pins {
   const { store, now } = deps;
-  const reader = createDefinitionReader();
+  const reader = createDefinitionReader(deps.check);
   const index = createIndex(store);
   const paced = createPace();
   const at = (): string => new Date(now()).toISOString();
@@ -178,9 +184,20 @@ function createPace(): (serverId: string) => Promise<void> | undefined {
   };
 }
 
-/** Why a call of something in quarantine is refused, and what to do. */
-export function quarantineReason(fqn: string, kind: 'tool' | 'prompt', name: string): string {
-  return `the ${kind} ${name} of ${fqn} is new or has changed since it was approved, and waits for review; an administrator reviews it in VS Code or with toolgate pins show ${fqn}`;
+/** Why a call of something in quarantine is refused, and what to do. `own` is its name at its server. */
+export function quarantineReason(
+  { fqn, pins }: { readonly fqn: string; readonly pins?: ServerPins | undefined },
+  kind: 'tool' | 'prompt',
+  name: string,
+  own = name,
+): string {
+  const versions = pins?.pins.find((pin) => pin.kind === kind && pin.name === own)?.versions ?? [];
+  const found = versions.filter((one) => pendingFor(one).length > 0).flatMap((one) => one.found);
+  const why =
+    found.length === 0
+      ? 'is new or has changed since it was approved'
+      : `looks like prompt injection (${[...new Set(found)].join(', ')})`;
+  return `the ${kind} ${name} of ${fqn} ${why}, and waits for review; an administrator reviews it in VS Code or with toolgate pins show ${fqn}`;
 }
 
 /** One registration's pins, ready to judge by. */
@@ -292,7 +309,11 @@ function observation(reader: DefinitionReader, listing: Listing): Observation {
 function waiting({ pins }: ServerPins): string[] {
   return pins
     .filter(({ versions }) => versions.some((one) => one.state !== 'rejected' && pendingFor(one).length > 0))
-    .map(({ kind, name }) => (name === '' ? kind : `${kind} ${name}`));
+    .map(({ kind, name, versions }) => {
+      const found = versions.filter((one) => pendingFor(one).length > 0).flatMap((one) => one.found);
+      const what = name === '' ? kind : `${kind} ${name}`;
+      return found.length === 0 ? what : `${what} (looks like prompt injection: ${found.join(', ')})`;
+    });
 }
 
 function isOf(pins: ServerPins, { id, fingerprint }: Pinned): boolean {

@@ -17,6 +17,7 @@ const pinsSchema = z.strictObject({
         z.strictObject({
           hash: z.string(),
           content: z.record(z.string(), z.unknown()).nullable(),
+          found: z.array(z.string()).default([]),
           state: z.enum(['accepted', 'waiting', 'rejected']),
           acceptedFor: z.array(z.string()),
           offeredTo: z.array(z.string()),

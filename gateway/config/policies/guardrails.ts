@@ -57,6 +57,8 @@ export const guardrailSchema = z.discriminatedUnion('kind', [
     entropy: z.boolean().default(true),
   }),
   z.strictObject({ kind: z.literal('hidden-text'), ...common, operation }),
+  /** Text that wants to instruct a model. Of `modelInput`, the messages with results of tools alone. */
+  z.strictObject({ kind: z.literal('injection'), ...common, operation }),
   z.strictObject({
     kind: z.literal('unsafe-content'),
     ...common,

@@ -60,6 +60,15 @@ export function withoutHidden(text: string): string {
   return replaceHidden(text, (run) => spelt(run) ?? '');
 }
 
+/** What such runs spell, with where they stand. */
+export function hiddenWords(text: string): readonly { start: number; end: number; words: string }[] {
+  if (!NOT_ASCII.test(text)) return [];
+  return hiddenRuns(text).flatMap(({ start, end }) => {
+    const words = spelt(text.slice(start, end));
+    return words === undefined ? [] : [{ start, end, words }];
+  });
+}
+
 function replaceHidden(text: string, replacement: (run: string) => string): string {
   if (!NOT_ASCII.test(text)) return text;
   const runs = hiddenRuns(text);

@@ -1,82 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDecide } from '../../../gateway/access/decide.ts';
-import type { JsonObject } from '../../../gateway/contract/json.ts';
 import { definitionText, visible } from '../../../gateway/contract/pin-text.ts';
-import type { PinItem } from '../../../gateway/contract/pins.ts';
 import { createViews } from '../../../gateway/mcp/scope.ts';
 import type { Call } from '../../../gateway/pipeline/call.ts';
 import { decideStage } from '../../../gateway/pipeline/stages.ts';
-import type { Capabilities, Listed } from '../../../gateway/registry/entry.ts';
-import type { Pinned } from '../../../gateway/registry/pin.ts';
-import { pendingFor } from '../../../gateway/registry/pin-record.ts';
-import { createPins, pinnedOf, registrationsGone, type Pins } from '../../../gateway/registry/pins.ts';
+import type { Listed } from '../../../gateway/registry/entry.ts';
+import { registrationsGone } from '../../../gateway/registry/pins.ts';
 import { serverPinsView } from '../../../gateway/registry/pin-views.ts';
 import { createSearch } from '../../../gateway/registry/search.ts';
 import { registryView } from '../../../gateway/registry/view.ts';
-import type { ConfigState, ConfigStore } from '../../../gateway/storage/contracts.ts';
+import { capabilitiesOf, CONFIG, list, SERVER, shown, waiting, world } from './pins-world.ts';
 import { catalogOf, configOf, principalOf, tool } from './support.ts';
-
-const CONFIG = configOf({ g: { s: ', tools: [{ match: old, rename: shown }]' } });
-const [GROUP] = CONFIG.groups;
-const SERVER = pinnedOf(GROUP!, GROUP!.servers[0]!);
-const PARTS = ['tools', 'prompts', 'resources', 'templates'] as const;
-
-interface MemoryStore extends ConfigStore {
-  writes: number;
-}
-
-function memoryStore(): MemoryStore {
-  let state: ConfigState = { version: 1, tokens: [], pins: [], consents: [] };
-  const listeners = new Set<(state: ConfigState) => void>();
-  const store: MemoryStore = {
-    writes: 0,
-    current: () => state,
-    update: (change) => {
-      // As a file would give it back.
-      state = JSON.parse(JSON.stringify(change(state))) as ConfigState;
-      store.writes++;
-      for (const listener of listeners) listener(state);
-      return Promise.resolve(state);
-    },
-    onChange: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    close: () => Promise.resolve(),
-  };
-  return store;
-}
-
-function capabilitiesOf(tools: readonly Listed[], prompts: readonly Listed[] = []): Capabilities {
-  return { tools, prompts, resources: [], templates: [] };
-}
-
-function world(store = memoryStore()): { store: MemoryStore; pins: Pins; quarantined: string[][] } {
-  const quarantined: string[][] = [];
-  const onQuarantined = (_server: string, names: readonly string[]): void =>
-    void quarantined.push([...names]);
-  return { store, quarantined, pins: createPins({ store, now: () => 1_000, onQuarantined }) };
-}
-
-function list(
-  pins: Pins,
-  capabilities: Capabilities,
-  clientCapabilities: JsonObject = {},
-  server: Pinned = SERVER,
-): Promise<void> {
-  return pins.record(server, { clientCapabilities, capabilities, listed: new Set(PARTS) });
-}
-
-function shown(pins: Pins, capabilities: Capabilities, signature = ''): string[] {
-  return pins.judge(SERVER, capabilities, signature).capabilities.tools.map(({ name }) => name);
-}
-
-function waiting(pins: Pins): PinItem[] {
-  return (pins.find(SERVER)?.pins ?? []).flatMap(({ kind, name, versions }) =>
-    versions.filter((one) => pendingFor(one).length > 0).map(({ hash }) => ({ kind, name, hash })),
-  );
-}
 
 describe('what is listed', () => {
   const NAMES = ['old', 'shown', 'x', 'y'];

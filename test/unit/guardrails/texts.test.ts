@@ -147,7 +147,7 @@ it('a value without findings is the same value, and masking what is masked chang
 it('texts are gathered in the order in which they are put back', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
-      const wanted = { numbers: 1, hook: 'toolArguments' } as const;
+      const wanted = { numbers: 1, hook: 'toolArguments', onlyTools: false } as const;
       const { texts } = gatherTexts(value, wanted);
       const seen: string[] = [];
       const changed = { get: (at: number) => (seen.push(texts[at] ?? ''), texts[at]) } as Map<number, string>;
