@@ -96,7 +96,11 @@ export function createPolicing(deps: {
   );
   const kept = createKeptResults(now);
   const cache = createResultCache(now);
-  const limits = createLimits(deps.sharedState, (alert) => log.warn(alert, 'a budget has been spent so far'));
+  const limits = createLimits(
+    deps.sharedState,
+    (alert) => log.warn(alert, 'a budget has been spent so far'),
+    now,
+  );
   const shared = { activity, limits, kept, cache, validator, ruling: () => ruling, now };
   return {
     pipeline: createOnion({
