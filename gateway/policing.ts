@@ -125,6 +125,8 @@ export function createPolicing(deps: {
         config = next;
         ruling = prepared;
         prices = pricesOf(next);
+        // Another server may be behind the same name, or the same one see other credentials.
+        cache.forget(undefined);
       };
     },
     close: () => {
