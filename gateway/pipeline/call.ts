@@ -258,9 +258,9 @@ export interface Refusal {
   readonly upstreamError?: { readonly code: number; readonly message: string; readonly data?: unknown };
 }
 
-/** A failure of transport, not of what was called. */
+/** A failure of transport, not of what was called; `refused` is one that the request brought about (HTTP 4xx). */
 export interface Fault {
-  readonly cause: 'connect' | 'lost' | 'timeout' | '429' | '502' | '503' | '504' | 'status';
+  readonly cause: 'connect' | 'lost' | 'timeout' | '429' | '502' | '503' | '504' | 'status' | 'refused';
   /** The request has certainly not reached the server. */
   readonly unsent: boolean;
   /** Milliseconds that the server asked to wait. */
