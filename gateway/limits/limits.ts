@@ -26,6 +26,12 @@ export interface Audited {
 
 /** A call that has begun. */
 export interface Ticket {
+  /** Whether it has places among the calls that may be under way at once. */
+  readonly placed: boolean;
+  /** Gives its places back while it waits for a person; it has to get them again before it goes on. */
+  pause(): void;
+  /** Takes them again; says which rule has none. */
+  resume(): Promise<LimitRefusal | undefined>;
   /** Puts what it came to in place of what was reserved, and gives its places back. Counts once. */
   end(actual: Amounts): void;
 }
@@ -90,17 +96,38 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
   };
 
   const ticketOf = (
-    counted: readonly Applied[],
-    places: readonly string[],
+    enforced: readonly Applied[],
+    watched: readonly Applied[],
+    places: string[],
     reserved: Amounts,
     at: number,
   ): Ticket => {
+    const counted = [...enforced, ...watched];
     let over = false;
+    let paused = false;
+    const giveBack = (): void => {
+      for (const place of places.splice(0)) state.release(place);
+    };
     return {
+      placed: places.length > 0,
+      pause: () => {
+        paused = true;
+        giveBack();
+      },
+      resume: async () => {
+        if (!paused || over) return undefined;
+        const full = await takePlaces(state, enforced, places);
+        if (full === undefined) {
+          paused = false;
+          for (const one of watched) await takePlaces(state, [one], places);
+        }
+        if (full !== undefined || over) giveBack();
+        return full;
+      },
       end: (actual) => {
         if (over) return;
         over = true;
-        for (const place of places) state.release(place);
+        giveBack();
         for (const { rule, holder } of counted) {
           for (const limit of rule.limits) {
             if (limit.unit === 'calls') continue;
@@ -145,7 +172,7 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
       }
       if (short !== undefined) return { refused: short };
       const audited = await watch(state, watched, places, expected, facts);
-      return { ticket: ticketOf([...enforced, ...watched], places, expected, at), audited };
+      return { ticket: ticketOf(enforced, watched, places, expected, at), audited };
     },
     counters: (rules) =>
       rules.flatMap((rule) =>

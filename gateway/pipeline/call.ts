@@ -153,8 +153,16 @@ export interface Call {
   readonly onNote?: ((note: Note) => void) | undefined;
   /** The caller wants no answer that was kept (`Cache-Control: no-cache`). */
   readonly fresh?: boolean | undefined;
+  /** Its places among the calls that may be under way at once: not held while a person thinks. */
+  readonly places?: Places | undefined;
   /** What stages learn on the way, for the record. */
   readonly facts: CallFacts;
+}
+
+export interface Places {
+  release(): void;
+  /** Takes them again; else why there are none. */
+  retake(): Promise<Refusal | undefined>;
 }
 
 export interface CallFacts {

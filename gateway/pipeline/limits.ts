@@ -1,8 +1,8 @@
-import type { Amounts, Limits } from '../limits/limits.ts';
+import type { Amounts, LimitRefusal, Limits } from '../limits/limits.ts';
 import type { JsonObject } from '../contract/json.ts';
 import { ModelError } from '../models/model.ts';
 import type { Prices } from '../limits/prices.ts';
-import { note, type Call, type Outcome, type Stage } from './call.ts';
+import { note, type Call, type Outcome, type Refusal, type Stage } from './call.ts';
 import type { ModelCall, ModelStage } from './model-call.ts';
 import { refused, refuse } from './refuse.ts';
 import type { Ruling } from './ruling.ts';
@@ -33,19 +33,28 @@ async function admit(
   next: Parameters<Stage>[1],
 ): Promise<Outcome> {
   const admission = await limits.begin(rules, seen, { tokens, cost: 0 });
-  if (admission.refused !== undefined) {
-    const { kind, message, rule, retryAfterMs } = admission.refused;
-    return refused({ reason: kind, message, rule, ...(retryAfterMs !== undefined && { retryAfterMs }) });
-  }
+  if (admission.refused !== undefined) return refused(refusalOf(admission.refused));
   for (const { rule, message } of admission.audited) note(call, { rule, effect: 'audited', message });
   let used = tokens;
+  const { ticket } = admission;
+  const places: Call['places'] = {
+    release: () => ticket.pause(),
+    retake: async () => {
+      const full = await ticket.resume();
+      return full && refusalOf(full);
+    },
+  };
   try {
-    const outcome = await next(call);
+    const outcome = await next(ticket.placed ? { ...call, places } : call);
     if (tokens > 0 && outcome.ok) used += tokensOf(outcome.result);
     return outcome;
   } finally {
-    admission.ticket.end({ tokens: used, cost: 0 });
+    ticket.end({ tokens: used, cost: 0 });
   }
+}
+
+function refusalOf({ kind, message, rule, retryAfterMs }: LimitRefusal): Refusal {
+  return { reason: kind, message, rule, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
 /**
@@ -80,12 +89,7 @@ async function amountsOf({ facts, model }: ModelCall, prices: Prices, input: num
   return { tokens: inputs + outputs, cost: facts.cost };
 }
 
-function toModelError({
-  kind,
-  message,
-  rule,
-  retryAfterMs,
-}: NonNullable<Awaited<ReturnType<Limits['begin']>>['refused']>): ModelError {
+function toModelError({ kind, message, rule, retryAfterMs }: LimitRefusal): ModelError {
   const reason = kind === 'budget-exhausted' ? 'budget-exhausted' : 'rate-limited';
   const retryAfter = retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000);
   return new ModelError(reason, message, { rule, ...(retryAfter !== undefined && { retryAfter }) });

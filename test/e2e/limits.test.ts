@@ -1,6 +1,6 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { limitListSchema } from '../../gateway/contract/limits.ts';
 import { createAgentClient, gather } from '../support/agent-client.ts';
 import { startCountingServer, type CountingServer } from '../support/counting-server.ts';
@@ -32,6 +32,7 @@ groups:
       - ${server.entry('busy')}
       - ${server.entry('feature')}
       - ${server.entry('twice')}
+      - ${server.entry('asked')}
   - name: shared
     access: { use: [everyone] }
     servers: [{ name: virtual, virtual: [{ server: "prod:slack", tools: ["@all"] }] }]
@@ -45,8 +46,10 @@ policies:
     - { name: of-team, when: { servers: ["prod:team"] }, limits: { calls: 2/hour }, per: [team] }
     - { name: only-watched, when: { servers: ["prod:watched"] }, limits: { calls: 1/hour }, mode: audit }
     - { name: one-at-a-time, when: { servers: ["prod:busy"] }, limits: { concurrency: 1 } }
+    - { name: one-asked, when: { servers: ["prod:asked"] }, limits: { concurrency: 1 } }
     - { name: by-feature, when: { servers: ["prod:feature"] }, limits: { calls: 1/hour }, per: [metadata.feature] }
     - { name: two-windows, when: { servers: ["prod:twice"] }, limits: { calls: [2/hour, 3/day] }, per: [principal] }
+  approvals: [{ name: asked, when: { tools: ["prod:asked:deleteCollection"] }, approvers: ["user:ben"], wait: 20s }]
 `,
   });
   people = await createPeople(gateway, ['ann', 'ben', 'cleo', 'dan', 'eve', 'fay', 'finn']);
@@ -212,6 +215,21 @@ describe('other limits', () => {
     expect(answers.filter(({ status }) => status === 503).length).toBe(20 - through);
     expect(through).toBeLessThan(20);
     expect((await call('ann', 'prod:busy')).status).toBe(200);
+  });
+
+  it('hold no place for a call that waits for a person, and have one when it goes on', async () => {
+    const waiting = call('ann', 'prod:asked');
+    const pending = async (): Promise<string> => {
+      const { approvals } = (await people.api('ben', 'GET', '/approvals?status=pending')).body;
+      return (approvals as { id: string }[])[0]?.id ?? '';
+    };
+    await vi.waitFor(async () => expect(await pending()).not.toBe(''));
+    expect((await call('ben', 'prod:asked', 'x', 'listCollections')).status).toBe(200);
+    const decided = await people.api('ben', 'POST', `/approvals/${await pending()}/approve`, {});
+    expect(decided.status).toBe(200);
+    expect((await waiting).status).toBe(200);
+    expect((await call('ben', 'prod:asked', 'x', 'listCollections')).status).toBe(200);
+    expect(server.seen).toHaveLength(3);
   });
 
   it('go by what the caller says of the call, and are not evaded by saying nothing', async () => {

@@ -171,6 +171,51 @@ describe('what is settled late', () => {
   });
 });
 
+describe('places', () => {
+  it('are never more than there are, are not held while a call waits, and none is lost', async () => {
+    const move = fc.constantFrom('begin', 'pause', 'resume', 'end');
+    const moves = fc.array(fc.tuple(move, fc.nat(9)), { maxLength: 60 });
+    await fc.assert(
+      fc.asyncProperty(moves, fc.integer({ min: 1, max: 3 }), async (steps, limit) => {
+        const limits = limitsAt(() => 0);
+        const rules = rulesOf(
+          `  rateLimits:
+    - { name: own, limits: { concurrency: ${limit} }, per: [principal] }
+    - { name: all, limits: { concurrency: ${limit} } }
+    - { name: watched, limits: { concurrency: 1 }, mode: audit }`,
+        );
+        const calls: { ticket: Ticket; waits: boolean }[] = [];
+        const held = (): number => calls.filter(({ waits }) => !waits).length;
+        for (const [what, at] of steps) {
+          const one = calls[at % Math.max(1, calls.length)];
+          if (what === 'begin') {
+            const admission = await limits.begin(rules, factsOf('user:a'), NONE);
+            expect(admission.refused === undefined).toBe(held() < limit);
+            if (admission.refused === undefined) calls.push({ ticket: admission.ticket, waits: false });
+          } else if (one === undefined) continue;
+          else if (what === 'pause') {
+            one.ticket.pause();
+            one.waits = true;
+          } else if (what === 'resume') {
+            const room = !one.waits || held() < limit;
+            expect((await one.ticket.resume()) === undefined).toBe(room);
+            if (room) one.waits = false;
+          } else {
+            one.ticket.end(NONE);
+            one.ticket.end(NONE);
+            calls.splice(calls.indexOf(one), 1);
+          }
+        }
+        for (const { ticket } of calls) ticket.end(NONE);
+        for (let at = 0; at < limit; at++) await begun(limits, rules, NONE);
+        expect(await limits.begin(rules, factsOf('user:a'), NONE)).toMatchObject({
+          refused: { kind: 'overloaded' },
+        });
+      }),
+    );
+  });
+});
+
 describe('several rules at once', () => {
   it('count a call in all of them, or in none: of what is enforced; what watches never refuses', async () => {
     const amount = fc.integer({ min: 1, max: 4 });
