@@ -132,17 +132,44 @@ describe('a result', () => {
           if (over === 'block') expect(outcome.ok).toBe(false);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 40 },
     );
   });
 
+  it('passes up to its bounds exactly, and not one byte, token, item or level beyond', async () => {
+    const ofBytes = (bytes: number): JsonObject => {
+      const frame = JSON.stringify({ content: [textBlock('')] }).length;
+      return { content: [textBlock('x'.repeat(bytes - frame))] };
+    };
+    const isOk = async (bounds: ResultBounds, result: JsonObject): Promise<boolean> =>
+      (await world(bounds).call(result)).ok;
+    expect([
+      await isOk({ maxBytes: 500 }, ofBytes(500)),
+      await isOk({ maxBytes: 500 }, ofBytes(501)),
+    ]).toEqual([true, false]);
+    expect([
+      await isOk({ maxTokens: 50 }, ofBytes(200)),
+      await isOk({ maxTokens: 50 }, ofBytes(201)),
+    ]).toEqual([true, false]);
+    const json = (text: string): JsonObject => ({ content: [textBlock(text)] });
+    expect([
+      await isOk({ maxItems: 2 }, json('[1,2]')),
+      await isOk({ maxItems: 2 }, json('[1,2,3]')),
+    ]).toEqual([true, false]);
+    expect([
+      await isOk({ maxDepth: 2 }, json('[[1]]')),
+      await isOk({ maxDepth: 2 }, json('[[[1]]]')),
+    ]).toEqual([true, false]);
+  });
+
   it('of texts is cut, not refused, whatever they are made of; JSON stays JSON; and it says so', async () => {
+    const bounds = { maxBytes: 2_500, maxItems: 10, over: 'truncate' } as const;
+    const { call } = world(bounds);
     await fc.assert(
       fc.asyncProperty(fc.array(anyText, { minLength: 1, maxLength: 8 }), async (texts) => {
-        const bounds = { maxBytes: 2_500, maxItems: 10, over: 'truncate' } as const;
         const result = { content: texts.map(textBlock) };
         if (isWithin(result, bounds)) return;
-        const cut = resultOf(await world(bounds).call(result));
+        const cut = resultOf(await call(result));
         const told = textsOf(cut);
         expect(told.at(-1)).toMatch(/^\[Cut by Toolgate: /);
         told.slice(0, -1).forEach((text, at) => {
@@ -152,7 +179,7 @@ describe('a result', () => {
           expect(isWellFormed(text) || !isWellFormed(before)).toBe(true);
         });
       }),
-      { numRuns: 150 },
+      { numRuns: 40 },
     );
   });
 
@@ -183,7 +210,7 @@ describe('a result', () => {
           expect(whole).toBe(texts.join('\n'));
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 40 },
     );
   });
 

@@ -95,31 +95,35 @@ describe('a kept result', () => {
     });
     let shared = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.scheduler(), async (steps, scheduler) => {
-        const stage = stageOf();
-        const all = steps.map(async ({ isPrivate, waits, ...asked }) => {
-          const { subject, args } = asked;
-          // A virtual server's tool is the one behind it.
-          const server = asked.server === 'v' ? 'env' : asked.server;
-          const next: Next = async () => {
-            if (waits) await scheduler.schedule(Promise.resolve());
-            const scope = isPrivate ? { cacheScope: 'private' } : {};
-            return { ok: true, result: { by: subject, at: server, args, isPrivate, ...scope } };
-          };
-          await scheduler.schedule(Promise.resolve());
-          const outcome = await stage(callOf(asked), next);
-          if (!outcome.ok) throw new Error(outcome.refusal.message);
-          expect(outcome.result).toMatchObject({ at: server, args });
-          if (outcome.result['by'] === subject) return;
-          shared += 1;
-          expect([KINDS[server]?.shared, outcome.result['isPrivate'], asked.tool]).toEqual([
-            true,
-            false,
-            'read',
-          ]);
-        });
-        await scheduler.waitFor(Promise.all(all));
-      }),
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 60, size: 'max' }),
+        fc.scheduler(),
+        async (steps, scheduler) => {
+          const stage = stageOf();
+          const all = steps.map(async ({ isPrivate, waits, ...asked }) => {
+            const { subject, args } = asked;
+            // A virtual server's tool is the one behind it.
+            const server = asked.server === 'v' ? 'env' : asked.server;
+            const next: Next = async () => {
+              if (waits) await scheduler.schedule(Promise.resolve());
+              const scope = isPrivate ? { cacheScope: 'private' } : {};
+              return { ok: true, result: { by: subject, at: server, args, isPrivate, ...scope } };
+            };
+            await scheduler.schedule(Promise.resolve());
+            const outcome = await stage(callOf(asked), next);
+            if (!outcome.ok) throw new Error(outcome.refusal.message);
+            expect(outcome.result).toMatchObject({ at: server, args });
+            if (outcome.result['by'] === subject) return;
+            shared += 1;
+            expect([KINDS[server]?.shared, outcome.result['isPrivate'], asked.tool]).toEqual([
+              true,
+              false,
+              'read',
+            ]);
+          });
+          await scheduler.waitFor(Promise.all(all));
+        },
+      ),
     );
     // The law is not kept by never sharing anything.
     expect(shared).toBeGreaterThan(0);
@@ -174,6 +178,16 @@ describe('a kept result', () => {
     expect([await ask(), await ask(way('a')), await ask(way('b'))]).toEqual([1, 1, 1]);
     const tenant = { 'com.example/tenant': 'x' };
     expect([await ask(tenant), await ask({ ...tenant, ...way('c') }), await ask()]).toEqual([2, 2, 1]);
+  });
+
+  it('is none that says it failed, is not whole, or that its server wants kept for no time', async () => {
+    for (const result of [{ isError: true }, { resultType: 'input_required' }, { ttlMs: 0 }]) {
+      const stage = stageOf();
+      let made = 0;
+      const next: Next = () => Promise.resolve({ ok: true, result: { ...result, by: ++made } });
+      for (let at = 0; at < 3; at++) await stage(callOf({ server: 'open' }), next);
+      expect(made).toBe(3);
+    }
   });
 
   it('is renewed by whoever wants none, and not by an answer that is older', async () => {

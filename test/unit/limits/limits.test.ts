@@ -300,7 +300,8 @@ describe('values that a caller makes up', () => {
     expect(passed).toBe(MAX_VALUES + 1);
     expect([await call('made-up-0'), await call('honest', 'user:b')]).toEqual([false, true]);
     now += 62_000;
-    expect([await call('made-up-1999'), await call('made-up-0')]).toEqual([true, true]);
+    const again = [await call('made-up-1999'), await call('made-up-1998'), await call('made-up-0')];
+    expect(again).toEqual([true, true, true]);
   });
 });
 
