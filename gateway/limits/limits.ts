@@ -105,6 +105,7 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
     const counted = [...enforced, ...watched];
     let over = false;
     let paused = false;
+    const isOver = (): boolean => over;
     const giveBack = (): void => {
       for (const place of places.splice(0)) state.release(place);
     };
@@ -115,13 +116,14 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
         giveBack();
       },
       resume: async () => {
-        if (!paused || over) return undefined;
+        if (!paused || isOver()) return undefined;
         const full = await takePlaces(state, enforced, places);
         if (full === undefined) {
           paused = false;
           for (const one of watched) await takePlaces(state, [one], places);
         }
-        if (full !== undefined || over) giveBack();
+        // It may have ended while places were asked for.
+        if (full !== undefined || isOver()) giveBack();
         return full;
       },
       end: (actual) => {

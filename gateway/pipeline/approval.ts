@@ -216,7 +216,7 @@ function askOf(
   const version = digestOf([policy, path, entry?.config ?? null, tool?.own ?? null]);
   const kind = target.kind === 'tool' ? [] : [target.kind];
   const family = [subject, target.serverId, target.name, version, ...kind];
-  const args = (target.kind === 'tool' ? facts.args : call.params) as JsonObject;
+  const args = target.kind === 'tool' ? facts.args : call.params;
   const masked = mask(args);
   const title = tool?.shown['title'] ?? tool?.shown['description'];
   return {
