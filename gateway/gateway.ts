@@ -232,8 +232,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
     // A server is listed with what the first person gave; nothing else depends on what people give.
     const given = new Set(changed.flatMap((name) => serverGivenFor(name) ?? []));
     if (given.size > 0) upstreams.apply(config, given);
+    // What was answered to other credentials is not what these would get.
+    for (const id of given) policing.cache.forget(id);
   });
-  oauth.onChange(() => upstreams.apply(config));
+  oauth.onChange(() => {
+    upstreams.apply(config);
+    policing.cache.forget(undefined);
+  });
   const consents = createConsents(deps.configStore, now);
   const configuration = createConfiguration({
     source: deps.configSource,

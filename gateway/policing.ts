@@ -11,7 +11,8 @@ import { approvalUrl } from './contract/approvals.ts';
 import type { Redactor } from './credentials/redactor.ts';
 import type { Identity } from './identity/identity.ts';
 import { createTextWorkers } from './guardrails/workers.ts';
-import { createLimits, type Alert, type Limits } from './limits/limits.ts';
+import type { Alert } from './limits/alerts.ts';
+import { createLimits, type Limits } from './limits/limits.ts';
 import { createPrices, loadKnownPrices, type Prices } from './limits/prices.ts';
 import type { LimitRule } from './limits/rules.ts';
 import { createAsides, type LookAside } from './pipeline/asides.ts';
@@ -103,10 +104,14 @@ export function createPolicing(deps: {
   const kept = createKeptResults(now);
   const cache = createResultCache(now);
   const alarms = new Set<(alert: Alert) => void>();
-  const limits = createLimits(deps.sharedState, (alert) => {
-    log.warn(alert, 'a budget has been spent so far');
-    for (const listener of alarms) listener(alert);
-  });
+  const limits = createLimits(
+    deps.sharedState,
+    (alert) => {
+      log.warn(alert, 'a budget has been spent so far');
+      for (const listener of alarms) listener(alert);
+    },
+    now,
+  );
   const shared = { activity, limits, kept, cache, validator, ruling: () => ruling, now };
   return {
     pipeline: createOnion({
@@ -140,6 +145,8 @@ export function createPolicing(deps: {
         config = next;
         ruling = prepared;
         prices = pricesOf(next);
+        // Another server may be behind the same name, or the same one see other credentials.
+        cache.forget(undefined);
       };
     },
     close: () => {

@@ -39,6 +39,8 @@ export interface AgentOrder {
   readonly request: AgentRequest;
   /** What the caller says of the run. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** The caller wants no tool's result that was kept. */
+  readonly fresh?: boolean | undefined;
   /** When the request came, as `performance.now()`. */
   readonly arrived: number;
 }
@@ -97,9 +99,9 @@ export function createAgent(deps: AgentDeps): Agent {
           status: 401,
           code: 'invalid_api_key',
         });
-      const { request, metadata } = from;
+      const { request, metadata, fresh } = from;
       const made = await prepare(principal, request);
-      begin({ principal, request, metadata, arrived: performance.now(), from }, made);
+      begin({ principal, request, metadata, fresh, arrived: performance.now(), from }, made);
     } catch (error) {
       const why = toAgentError(error).message;
       log.error({ run: id, why }, 'a run that waited for approval cannot go on');
@@ -107,10 +109,10 @@ export function createAgent(deps: AgentDeps): Agent {
     }
   };
   return {
-    async start({ principal, request, metadata, arrived }) {
+    async start({ principal, request, metadata, fresh, arrived }) {
       const made = await prepare(principal, request);
       runs.admit();
-      return begin({ principal, request, metadata, arrived }, made);
+      return begin({ principal, request, metadata, fresh, arrived }, made);
     },
     async restore() {
       const paused = await deps.runStore.all();

@@ -39,6 +39,8 @@ export interface RunOrder {
   readonly request: AgentRequest;
   /** What the caller says of the run. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** The caller wants no tool's result that was kept. */
+  readonly fresh?: boolean | undefined;
   readonly model: ResolvedModel;
   readonly offer: Offer;
   /** When the request arrived, as `performance.now()`. */
@@ -54,6 +56,7 @@ export interface KeptState {
   readonly created: number;
   readonly request: AgentRequest;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+  readonly fresh?: boolean | undefined;
   readonly progress: RunProgress;
   readonly stand: Omit<Stand, 'results'> & { readonly results: readonly (readonly [string, CallResult])[] };
   readonly callIds: readonly string[];
@@ -153,6 +156,7 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
       stand && {
         ...{ id, traceId, created, request, progress },
         metadata: order.metadata,
+        fresh: order.fresh,
         stand: { ...stand, results: [...stand.results] },
         callIds: [...callIds],
         events: [...events.all()],
@@ -174,6 +178,7 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
       permitted: deps.permitted,
       modelPipeline: deps.modelPipeline,
       metadata: order.metadata,
+      fresh: order.fresh,
       onNote: (note: Note | GuardrailTriggered) => transcript.event({ ...note, type: 'guardrail.triggered' }),
       onApproval: request.stream ? transcript.event : undefined,
       transcript,

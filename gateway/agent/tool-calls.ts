@@ -32,6 +32,7 @@ export interface CallContext {
   /** Where the run stands while calls of it wait for approval; undefined once none does. */
   readonly onStand?: ((stand: Stand | undefined) => void) | undefined;
   readonly metadata?: Call['metadata'];
+  readonly fresh?: Call['fresh'];
   /** Tells whoever reads the run of what policies note on the way. */
   readonly onNote?: ((event: GuardrailTriggered) => void) | undefined;
   /** Tells whoever reads the run that a call waits for a sign-in; without it such a call fails. */
@@ -115,7 +116,7 @@ async function readOn(context: CallContext, call: WantedCall): Promise<CallResul
 }
 
 function toCall(
-  { runId, traceId, principal, model, metadata, signal, onConsent, onApproval, onNote }: CallContext,
+  { runId, traceId, principal, model, metadata, fresh, signal, onConsent, onApproval, onNote }: CallContext,
   { entry, tool }: Offered,
   toolCallId: string,
   args: JsonObject,
@@ -129,6 +130,7 @@ function toCall(
     target: { serverId: entry.id, kind: 'tool', name: tool },
     params: { name: tool, arguments: args },
     metadata,
+    fresh,
     signal,
     ...(onNote !== undefined && {
       onNote: (note) => onNote({ type: 'guardrail.triggered', ...note, server: entry.fqn, tool }),

@@ -8,10 +8,12 @@ export interface Room {
 
 /** Put in place of what nests too deep. */
 const DEEPER = '[nested deeper; cut]';
+/** So many keys of an object are kept whatever the room, since its schema may ask for them. */
+const KEPT_KEYS = 100;
 
 /**
- * The value with its lists and texts cut to the room there is, which is used up on the way. Objects keep their keys, so
- * that what has a schema mostly still fits it. Linear in what is kept.
+ * The value with its lists and texts cut to the room there is, which is used up on the way. Objects keep their keys, up
+ * to a number, so that what has a schema mostly still fits it. Linear in what is kept.
  */
 export function cutJson(value: unknown, room: Room, depth = 1): unknown {
   if (typeof value === 'string') return cutText(value, room);
@@ -19,7 +21,7 @@ export function cutJson(value: unknown, room: Room, depth = 1): unknown {
     room.chars -= 8;
     return value;
   }
-  if (depth > room.maxDepth) return DEEPER;
+  if (depth > room.maxDepth) return cutText(DEEPER, room);
   room.chars -= 2;
   if (Array.isArray(value)) {
     const kept: unknown[] = [];
@@ -30,12 +32,13 @@ export function cutJson(value: unknown, room: Room, depth = 1): unknown {
     }
     return kept;
   }
-  return Object.fromEntries(
-    Object.entries(value).map(([key, one]) => {
-      room.chars -= key.length + 4;
-      return [key, cutJson(one, room, depth + 1)];
-    }),
-  );
+  const entries: [string, unknown][] = [];
+  for (const [key, one] of Object.entries(value)) {
+    if (entries.length >= KEPT_KEYS && room.chars <= 0) break;
+    room.chars -= key.length + 4;
+    entries.push([key, cutJson(one, room, depth + 1)]);
+  }
+  return Object.fromEntries(entries);
 }
 
 export function cutText(text: string, room: Room): string {

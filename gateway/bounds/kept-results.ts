@@ -9,8 +9,8 @@ export interface KeptResult {
   /** As the caller gave them. */
   readonly arguments: JsonObject;
   readonly text: string;
-  /** Characters of a page. */
-  readonly pageSize: number;
+  /** Where each page of it ends. */
+  readonly ends: readonly number[];
 }
 
 /** Results too large for one answer, kept for a while for the one who called. In memory: a restart forgets them. */

@@ -9,8 +9,19 @@ export interface Excess {
   readonly words: string;
 }
 
+/** The longest list in a value, and how deep it nests. */
+export interface Shape {
+  readonly items: number;
+  readonly depth: number;
+}
+
 /** The first bound that a value is over; `text` is the value as JSON, where that is at hand. */
-export function excessOf(value: unknown, bounds: Bounds, text?: string): Excess | undefined {
+export function excessOf(
+  value: unknown,
+  bounds: Bounds,
+  text?: string,
+  shape: () => Shape = () => shapeOf(value),
+): Excess | undefined {
   const { maxBytes, maxTokens, maxItems, maxDepth } = bounds;
   if (maxBytes !== undefined || maxTokens !== undefined) {
     const json = text ?? JSON.stringify(value);
@@ -22,7 +33,7 @@ export function excessOf(value: unknown, bounds: Bounds, text?: string): Excess 
       return { bound: 'maxTokens', words: `about ${tokens} tokens, over the ${maxTokens} of maxTokens` };
   }
   if (maxItems === undefined && maxDepth === undefined) return undefined;
-  const { items, depth } = shapeOf(value);
+  const { items, depth } = shape();
   if (maxItems !== undefined && items > maxItems)
     return { bound: 'maxItems', words: `a list of ${items} items, over the ${maxItems} of maxItems` };
   if (maxDepth !== undefined && depth > maxDepth)
@@ -30,8 +41,7 @@ export function excessOf(value: unknown, bounds: Bounds, text?: string): Excess 
   return undefined;
 }
 
-/** The longest list in a value, and how deep it nests. */
-function shapeOf(value: unknown): { readonly items: number; readonly depth: number } {
+export function shapeOf(value: unknown): Shape {
   let items = 0;
   let depth = 0;
   const open: [unknown, number][] = [[value, 0]];

@@ -24,13 +24,28 @@ export interface CacheView {
 /** Results of tools, kept in memory within a bound: the one that was not used for longest makes room. */
 export interface ResultCache {
   find(key: string): Kept | undefined;
-  keep(key: string, owner: Owner, result: JsonObject, bytes: number, ttlMs: number): void;
-  /** Forgets what a server has answered: to one holder and to everybody together, or, without `holder`, to all. */
+  /** A call leaves whose result may be kept under `key`. It has to be ended. */
+  begin(key: string, owner: Owner): Pending;
+  /**
+   * Forgets what a server has answered: to one holder and to everybody together, or, without `holder`, to all.
+   * Calls that are under way count as answered before: what they come to is not kept.
+   */
   forget(serverId: string | undefined, holder?: string): void;
   view(): { readonly hits: number; readonly misses: number; readonly servers: readonly CacheView[] };
 }
 
+/** A call whose result may be kept. */
+export interface Pending {
+  /** Without effect once what its server answered was forgotten, or a call that left later has come back. */
+  keep(result: JsonObject, bytes: number, ttlMs: number): void;
+  /** False once what its server answered was forgotten: its result is for nobody who asks now. */
+  holds(): boolean;
+  end(): void;
+}
+
 interface Entry extends Owner {
+  /** Of the call that it came of: a later one has a higher number. */
+  readonly call: number;
   readonly result: JsonObject;
   readonly bytes: number;
   readonly ttlMs: number;
@@ -38,10 +53,14 @@ interface Entry extends Owner {
 }
 
 const MAX_BYTES = 64 * 1024 * 1024;
+/** What an entry takes beside its result: its key, and its place in the table. */
+const ENTRY_BYTES = 500;
 
 export function createResultCache(now: () => number, maxBytes = MAX_BYTES): ResultCache {
   /** The one that was not used for longest first. */
   const entries = new Map<string, Entry>();
+  const underWay = new Set<Owner>();
+  let begun = 0;
   let bytes = 0;
   let hits = 0;
   let misses = 0;
@@ -63,21 +82,33 @@ export function createResultCache(now: () => number, maxBytes = MAX_BYTES): Resu
       entries.set(key, entry);
       return { result: entry.result, ageMs, ttlMs: entry.ttlMs };
     },
-    keep: (key, owner, result, size, ttlMs) => {
-      drop(key);
-      if (size > maxBytes || ttlMs <= 0) return;
-      entries.set(key, { ...owner, result, bytes: size, ttlMs, at: now() });
-      bytes += size;
-      for (const oldest of entries.keys()) {
-        if (bytes <= maxBytes) break;
-        drop(oldest);
-      }
+    begin: (key, { serverId, holder }) => {
+      const owner = { serverId, holder };
+      const call = ++begun;
+      underWay.add(owner);
+      return {
+        keep: (result, resultBytes, ttlMs) => {
+          if (!underWay.has(owner) || (entries.get(key)?.call ?? 0) > call) return;
+          drop(key);
+          const size = resultBytes + ENTRY_BYTES;
+          if (size > maxBytes || ttlMs <= 0) return;
+          entries.set(key, { ...owner, call, result, bytes: size, ttlMs, at: now() });
+          bytes += size;
+          for (const oldest of entries.keys()) {
+            if (bytes <= maxBytes) break;
+            drop(oldest);
+          }
+        },
+        holds: () => underWay.has(owner),
+        end: () => void underWay.delete(owner),
+      };
     },
     forget: (serverId, holder) => {
-      for (const [key, entry] of entries) {
-        if (serverId !== undefined && entry.serverId !== serverId) continue;
-        if (holder === undefined || entry.holder === undefined || entry.holder === holder) drop(key);
-      }
+      const isMeant = (owner: Owner): boolean =>
+        (serverId === undefined || owner.serverId === serverId) &&
+        (holder === undefined || owner.holder === undefined || owner.holder === holder);
+      for (const [key, entry] of entries) if (isMeant(entry)) drop(key);
+      for (const owner of underWay) if (isMeant(owner)) underWay.delete(owner);
     },
     view: () => {
       const servers = new Map<string, { entries: number; bytes: number }>();

@@ -65,7 +65,11 @@ export const rateSchema = z.string().transform((text, context): Rate => {
 /** One rate, or several that all hold. */
 export const ratesSchema = z
   .union([rateSchema, z.array(rateSchema).min(1).max(8)], 'write a rate such as 5/min, or a list of rates')
-  .transform((given) => (Array.isArray(given) ? given : [given]));
+  .transform((given) => (Array.isArray(given) ? given : [given]))
+  .refine(
+    (rates) => new Set(rates.map(({ window }) => window)).size === rates.length,
+    'two rates are of the same length of time; keep the smaller one',
+  );
 
 const SIZE = /^(\d+(?:\.\d+)?)(B|kB|MB|GB)$/;
 const BYTES: Record<string, number> = { B: 1, kB: 1_000, MB: 1_000_000, GB: 1_000_000_000 };

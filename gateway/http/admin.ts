@@ -35,7 +35,7 @@ import { MetadataError, readCallerWords } from './caller-words.ts';
 import { createConfigRoutes } from './config-admin.ts';
 import { createCredentialRoutes } from './credentials.ts';
 import type { BudgetAlert } from '../contract/limits.ts';
-import type { Alert } from '../limits/limits.ts';
+import type { Alert } from '../limits/alerts.ts';
 import { createLimitRoutes } from './limits.ts';
 import { createImportFilesRoute, createImportRoute } from './import.ts';
 import { guardsOf } from './guards.ts';

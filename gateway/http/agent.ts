@@ -67,11 +67,12 @@ async function respond(
 ): Promise<void> {
   const arrived = performance.now();
   const request = parseAgentRequest(await readJson(req, MAX_BODY));
-  const { metadata } = wordsOf(req);
+  const { metadata, fresh } = wordsOf(req);
   const run = await agent.start({
     principal,
     request,
     metadata: request.metadata === undefined ? metadata : { ...request.metadata, ...metadata },
+    fresh,
     arrived,
   });
   const headers = { 'x-toolgate-run-id': run.id, 'server-timing': serverTiming(performance.now() - arrived) };

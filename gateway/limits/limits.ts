@@ -1,6 +1,8 @@
 import type { PolicyFacts } from '../access/when.ts';
 import type { Charge, SharedState } from '../storage/contracts.ts';
-import type { Holder, Limit, LimitRule, Unit } from './rules.ts';
+import { createAlerts, type Alert } from './alerts.ts';
+import { keyOf, type Holder, type Limit, type LimitRule } from './rules.ts';
+import { createKnownValues } from './values.ts';
 
 /** How much a call is expected to count for, or came to. A cost of null is one that nobody knows. */
 export interface Amounts {
@@ -24,6 +26,12 @@ export interface Audited {
 
 /** A call that has begun. */
 export interface Ticket {
+  /** Whether it has places among the calls that may be under way at once. */
+  readonly placed: boolean;
+  /** Gives its places back while it waits for a person; it has to get them again before it goes on. */
+  pause(): void;
+  /** Takes them again; says which rule has none. */
+  resume(): Promise<LimitRefusal | undefined>;
   /** Puts what it came to in place of what was reserved, and gives its places back. Counts once. */
   end(actual: Amounts): void;
 }
@@ -38,16 +46,6 @@ export interface CounterView {
   readonly holder: Holder;
   readonly limit: Limit;
   readonly used: number;
-}
-
-/** A budget of which so much is spent. */
-export interface Alert {
-  readonly rule: string;
-  readonly holder: Readonly<Record<string, string>>;
-  readonly percent: number;
-  readonly unit: Unit;
-  readonly used: number;
-  readonly limit: string;
 }
 
 /** Rate limits, quotas, concurrency and budgets of all calls. */
@@ -72,12 +70,20 @@ interface Applied {
   readonly holder: Holder;
 }
 
-export function createLimits(state: SharedState, onAlert: (alert: Alert) => void): Limits {
+/** A charge, and the limit it is against. */
+interface Due extends Applied {
+  readonly limit: Limit;
+  readonly charge: Charge;
+}
+
+export function createLimits(state: SharedState, onAlert: (alert: Alert) => void, now: () => number): Limits {
   /** By the rule's name. */
   const seen = new Map<string, Map<string, Holder>>();
-  const alerted = new Map<string, number>();
+  const alerts = createAlerts(state, now, onAlert);
+  const values = createKnownValues(now);
 
   const remember = ({ rule, holder }: Applied): void => {
+    alerts.watch(rule, holder);
     let holders = seen.get(rule.name);
     if (holders === undefined) {
       holders = new Map<string, Holder>();
@@ -88,51 +94,67 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
     if (holders.size >= MAX_SEEN && oldest !== undefined) holders.delete(oldest);
     holders.set(holder.key, holder);
   };
-  const alert = ({ rule, holder }: Applied, limit: Limit): void => {
-    if (rule.alerts.length === 0) return;
-    const used = state.used(keyOf(rule, holder, limit), limit.window);
-    const reached = rule.alerts.findLast((percent) => used * 100 >= percent * limit.amount) ?? 0;
-    const key = keyOf(rule, holder, limit);
-    const before = alerted.get(key) ?? 0;
-    // A new period begins again from nothing.
-    alerted.set(key, reached);
-    if (reached <= before) return;
-    onAlert({
-      rule: rule.name,
-      holder: holder.values,
-      percent: reached,
-      unit: limit.unit,
-      used,
-      limit: limit.text,
-    });
-  };
 
-  const ticketOf = (counted: readonly Applied[], places: readonly string[], reserved: Amounts): Ticket => {
+  const ticketOf = (
+    enforced: readonly Applied[],
+    watched: readonly Applied[],
+    places: string[],
+    reserved: Amounts,
+    at: number,
+  ): Ticket => {
+    const counted = [...enforced, ...watched];
     let over = false;
+    let paused = false;
+    const isOver = (): boolean => over;
+    const giveBack = (): void => {
+      for (const place of places.splice(0)) state.release(place);
+    };
     return {
+      placed: places.length > 0,
+      pause: () => {
+        paused = true;
+        giveBack();
+      },
+      resume: async () => {
+        if (!paused || isOver()) return undefined;
+        const full = await takePlaces(state, enforced, places);
+        if (full === undefined) {
+          paused = false;
+          for (const one of watched) await takePlaces(state, [one], places);
+        }
+        // It may have ended while places were asked for.
+        if (full !== undefined || isOver()) giveBack();
+        return full;
+      },
       end: (actual) => {
         if (over) return;
         over = true;
-        for (const place of places) state.release(place);
-        for (const one of counted) {
-          for (const limit of one.rule.limits) {
+        giveBack();
+        for (const { rule, holder } of counted) {
+          for (const limit of rule.limits) {
             if (limit.unit === 'calls') continue;
-            const more = (actual[limit.unit] ?? 0) - (reserved[limit.unit] ?? 0);
-            state.add(keyOf(one.rule, one.holder, limit), limit.window, more);
-            alert(one, limit);
+            const before = numberOr(reserved[limit.unit] ?? 0, 0);
+            // What is said to be no number tells nothing: what was reserved stands.
+            const used = numberOr(actual[limit.unit] ?? 0, before);
+            const more = Math.min(Math.max(0, used), Number.MAX_SAFE_INTEGER) - before;
+            const key = keyOf(rule, holder, limit);
+            if (more > 0) state.add(key, limit.window, more);
+            else if (more < 0) state.giveBack(key, limit.window, -more, at);
           }
+          alerts.counted(rule, holder);
         }
       },
     };
   };
 
   return {
-    begin: async (rules, facts, expected) => {
+    begin: async (rules, facts, wanted) => {
+      const expected = atLeastNothing(wanted);
       const enforced: Applied[] = [];
       const watched: Applied[] = [];
       for (const rule of rules) {
         if (!rule.applies(facts)) continue;
-        for (const holder of rule.holdersOf(facts))
+        for (const holder of rule.holdersOf(values.counted(rule, facts)))
           (rule.enforced ? enforced : watched).push({ rule, holder });
       }
       enforced.forEach(remember);
@@ -140,20 +162,19 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
       const unpriced = expected.cost === null ? enforced.find(refusesUnpriced) : undefined;
       if (unpriced !== undefined) return { refused: unpricedRefusal(unpriced.rule, facts) };
       const places: string[] = [];
-      const full = await takePlaces(state, enforced, places);
-      const short = full ?? (await reserve(state, enforced, expected));
-      if (short !== undefined) {
-        for (const place of places) state.release(place);
-        return { refused: short };
+      const at = now();
+      let short: LimitRefusal | undefined;
+      let begun = false;
+      try {
+        short = await takePlaces(state, enforced, places);
+        short ??= await reserve(state, duesOf(enforced, expected));
+        begun = short === undefined;
+      } finally {
+        if (!begun) for (const place of places) state.release(place);
       }
-      const audited: Audited[] = [];
-      for (const one of watched) {
-        const over = await reserve(state, [one], expected);
-        if (over === undefined) continue;
-        audited.push({ rule: over.rule, message: over.message });
-        for (const { key, window, amount } of chargesOf(one, expected)) state.add(key, window, amount);
-      }
-      return { ticket: ticketOf([...enforced, ...watched], places, expected), audited };
+      if (short !== undefined) return { refused: short };
+      const audited = await watch(state, watched, places, expected, facts);
+      return { ticket: ticketOf(enforced, watched, places, expected, at), audited };
     },
     counters: (rules) =>
       rules.flatMap((rule) =>
@@ -168,18 +189,39 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
   };
 }
 
-/** Names have no spaces. */
-function keyOf({ name }: LimitRule, { key }: Holder, { unit }: Limit): string {
-  return `${name} ${unit} ${key}`;
+/** What a call is against; what uses nothing is not refused where everything is used up. */
+function duesOf(applied: readonly Applied[], expected: Amounts): Due[] {
+  return applied.flatMap(({ rule, holder }) =>
+    rule.limits.flatMap((limit) => {
+      const amount = limit.unit === 'calls' ? 1 : (expected[limit.unit] ?? 0);
+      if (amount === 0) return [];
+      const key = keyOf(rule, holder, limit);
+      return [{ rule, holder, limit, charge: { key, window: limit.window, limit: limit.amount, amount } }];
+    }),
+  );
 }
 
-function chargesOf({ rule, holder }: Applied, expected: Amounts): Charge[] {
-  return rule.limits.map((limit) => ({
-    key: keyOf(rule, holder, limit),
-    window: limit.window,
-    limit: limit.amount,
-    amount: limit.unit === 'calls' ? 1 : (expected[limit.unit] ?? 0),
-  }));
+/** Counts a call against rules that only watch, and says which would have refused it. */
+async function watch(
+  state: SharedState,
+  watched: readonly Applied[],
+  places: string[],
+  expected: Amounts,
+  facts: PolicyFacts,
+): Promise<Audited[]> {
+  const audited: Audited[] = [];
+  for (const one of watched) {
+    const unpriced = expected.cost === null && refusesUnpriced(one);
+    const full = await takePlaces(state, [one], places);
+    const dues = duesOf([one], expected);
+    const short = await reserve(state, dues);
+    if (short !== undefined)
+      for (const { charge } of dues)
+        if (Number.isFinite(charge.amount)) state.add(charge.key, charge.window, charge.amount);
+    const over = unpriced ? unpricedRefusal(one.rule, facts) : (full ?? short);
+    if (over !== undefined) audited.push({ rule: over.rule, message: over.message });
+  }
+  return audited;
 }
 
 async function takePlaces(
@@ -202,14 +244,10 @@ async function takePlaces(
   return undefined;
 }
 
-async function reserve(
-  state: SharedState,
-  applied: readonly Applied[],
-  expected: Amounts,
-): Promise<LimitRefusal | undefined> {
-  const places = applied.flatMap((one) => one.rule.limits.map((limit) => ({ ...one, limit })));
-  const taken = await state.take(applied.flatMap((one) => chargesOf(one, expected)));
-  const short = taken.ok ? undefined : places[taken.index];
+async function reserve(state: SharedState, dues: readonly Due[]): Promise<LimitRefusal | undefined> {
+  if (dues.length === 0) return undefined;
+  const taken = await state.take(dues.map(({ charge }) => charge));
+  const short = taken.ok ? undefined : dues[taken.index];
   if (taken.ok || short === undefined) return undefined;
   const { rule, holder, limit } = short;
   const what = limit.unit === 'cost' ? `$${limit.text}` : limit.text.replace('/', ` ${limit.unit}/`);
@@ -247,4 +285,16 @@ function inWords(ms: number): string {
   const seconds = Math.max(1, Math.ceil(ms / 1000));
   if (seconds < 120) return `${seconds} s`;
   return seconds < 7_200 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3_600)} h`;
+}
+
+/** Nobody gets room by saying that they take less than nothing; what is no number has no room. */
+function atLeastNothing({ tokens, cost }: Amounts): Amounts {
+  return {
+    tokens: Number.isNaN(tokens) ? Infinity : Math.max(0, tokens),
+    cost: cost === null ? null : Number.isNaN(cost) ? Infinity : Math.max(0, cost),
+  };
+}
+
+function numberOr(amount: number, otherwise: number): number {
+  return Number.isFinite(amount) ? amount : otherwise;
 }

@@ -40,6 +40,11 @@ export interface Holder {
   readonly values: Readonly<Record<string, string>>;
 }
 
+/** What a holder's counter of a limit is kept under. Names have no spaces. */
+export function keyOf({ name }: LimitRule, { key }: Holder, { unit }: Limit): string {
+  return `${name} ${unit} ${key}`;
+}
+
 /** The rules of a configuration, in its order. */
 export function compileRules({ rateLimits, budgets }: Policies): LimitRule[] {
   return [...rateLimits.map(fromRateLimit), ...budgets.map(fromBudget)];

@@ -103,8 +103,13 @@ export function createChunkReader(): ChunkReader {
 function readUsage(usage: unknown): ModelEvent | undefined {
   if (!isJsonObject(usage)) return undefined;
   const { prompt_tokens: input, completion_tokens: output } = usage;
-  if (typeof input !== 'number' || typeof output !== 'number') return undefined;
+  if (!isAmount(input) || !isAmount(output)) return undefined;
   return { type: 'usage', inputTokens: Math.round(input), outputTokens: Math.round(output) };
+}
+
+/** What counts against budgets is no number that a provider makes up. */
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
 }
 
 function contentText(content: unknown): string {

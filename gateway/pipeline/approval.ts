@@ -79,7 +79,9 @@ async function gate(
       if (refusal !== undefined) return refusal;
       waited = true;
     }
-    // All have been approved: only now is any of it spent.
+    const full = await call.places?.retake();
+    if (full !== undefined) return refused(full);
+    // All have been approved, and it can be made: only now is any of it spent.
     const spent = await spendAll(
       deps.desk,
       asks.map(({ ask }) => ask),
@@ -143,6 +145,7 @@ async function obtain(
       .catch(deps.onError);
   else if (talk?.patient !== true) losePatience();
   const telling = tellOf(call, request);
+  call.places?.release();
   try {
     const settled = await desk.settled(record.id, signal);
     const status = settled?.status ?? (call.signal.aborted ? 'cancelled' : 'pending');
@@ -213,7 +216,7 @@ function askOf(
   const version = digestOf([policy, path, entry?.config ?? null, tool?.own ?? null]);
   const kind = target.kind === 'tool' ? [] : [target.kind];
   const family = [subject, target.serverId, target.name, version, ...kind];
-  const args = (target.kind === 'tool' ? facts.args : call.params) as JsonObject;
+  const args = target.kind === 'tool' ? facts.args : call.params;
   const masked = mask(args);
   const title = tool?.shown['title'] ?? tool?.shown['description'];
   return {

@@ -1,5 +1,6 @@
-import type { Owner, ResultCache } from '../cache/result-cache.ts';
+import type { Owner, Pending, ResultCache } from '../cache/result-cache.ts';
 import { signsInEach } from '../config/oauth.ts';
+import { placeholdersOf } from '../config/placeholders.ts';
 import type { CachePolicy } from '../config/policies/cache.ts';
 import type { ServerConfig } from '../config/schema.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
@@ -20,12 +21,18 @@ interface Place {
   readonly policy: CachePolicy;
 }
 
+/** A call under way that equal ones wait for. */
+interface Flight {
+  readonly pending: Pending;
+  readonly outcome: Promise<Outcome>;
+}
+
 /**
  * Answers calls of tools that only read from what was kept, as the policies say; equal calls that are under way together
  * are made once. A call that may write makes the gateway forget what its server has answered to the same caller.
  */
 export function cacheStage(cache: ResultCache, ruling: () => Ruling, catalog: Catalog): Stage {
-  const flights = new Map<string, Promise<Outcome>>();
+  const flights = new Map<string, Flight>();
   const digests = new WeakMap<object, string>();
   const digestOnce = (value: object): string => {
     let digest = digests.get(value);
@@ -46,23 +53,30 @@ export function cacheStage(cache: ResultCache, ruling: () => Ruling, catalog: Ca
     const config = catalog.entry(serverId)?.config;
     if (config === undefined || config.process?.isolation === 'session') return next(call);
     const holder = policy.scope === 'shared' && isShared(config) ? undefined : seen.person.subject;
-    const sent = wayOf(call, catalog)?.params;
-    const key = digestOf([serverId, digestOnce(config), digestOnce(tool.own), sent ?? null, holder ?? null]);
+    const asked = askedFor(wayOf(call, catalog)?.params ?? {});
+    const key = digestOf([serverId, digestOnce(config), digestOnce(tool.own), asked, holder ?? null]);
     return answer(cache, flights, { key, owner: { serverId, holder }, policy }, call, next);
   };
 }
 
 async function answer(
   cache: ResultCache,
-  flights: Map<string, Promise<Outcome>>,
+  flights: Map<string, Flight>,
   place: Place,
   call: Call,
   next: Next,
 ): Promise<Outcome> {
-  const { key } = place;
+  const { key, owner } = place;
+  const make = async (pending: Pending): Promise<Outcome> => {
+    try {
+      return keep(pending, place, await next(call));
+    } finally {
+      pending.end();
+    }
+  };
   if (call.fresh === true) {
     call.facts.cache = 'bypass';
-    return keep(cache, place, await next(call));
+    return make(cache.begin(key, owner));
   }
   for (;;) {
     const kept = cache.find(key);
@@ -71,26 +85,35 @@ async function answer(
       const { result, ageMs, ttlMs } = kept;
       return { ok: true, result: withMeta(result, { hit: true, ageMs, ttlMs }) };
     }
-    const flight = flights.get(key);
-    if (flight === undefined) break;
-    const shared = await orGivenUp(flight, call.signal);
-    if (shared === undefined) return refuse('cancelled', 'the call was cancelled');
-    // Its caller gave up, or its result is for nobody else: the next of those who wait makes the call.
-    if (shared.ok || shared.refusal.fault === undefined) continue;
     call.facts.cache = 'miss';
-    return shared;
+    const flight = flights.get(key);
+    // What was asked before something was written is no answer to who asks after it.
+    if (flight?.pending.holds() !== true) break;
+    const shared = await orGivenUp(flight.outcome, call.signal);
+    if (shared === undefined) return refuse('cancelled', 'the call was cancelled');
+    if (isForAll(shared, owner)) return shared;
+    // Its caller gave up: the next of those who wait makes the call. Else it is for nobody else, nor would another be.
+    if (shared.ok || shared.refusal.reason !== 'cancelled') return make(cache.begin(key, owner));
   }
-  call.facts.cache = 'miss';
-  const flight = next(call).then((outcome) => keep(cache, place, outcome));
+  const pending = cache.begin(key, owner);
+  const flight = { pending, outcome: make(pending) };
   flights.set(key, flight);
   try {
-    return await flight;
+    return await flight.outcome;
   } finally {
-    flights.delete(key);
+    if (flights.get(key) === flight) flights.delete(key);
   }
 }
 
-function keep(cache: ResultCache, { key, owner, policy }: Place, outcome: Outcome): Outcome {
+/** Whether an outcome is that of every equal call: the server's, and not of what the gateway thinks of one caller. */
+function isForAll(outcome: Outcome, { holder }: Owner): boolean {
+  if (!outcome.ok) return outcome.refusal.fault !== undefined || outcome.refusal.reason === 'upstream-error';
+  const { resultType, cacheScope } = outcome.result;
+  const whole = resultType === undefined || resultType === 'complete';
+  return whole && (holder !== undefined || cacheScope !== 'private');
+}
+
+function keep(pending: Pending, { owner, policy }: Place, outcome: Outcome): Outcome {
   if (!outcome.ok) return outcome;
   const { result } = outcome;
   const { isError, resultType, ttlMs, cacheScope } = result;
@@ -99,9 +122,18 @@ function keep(cache: ResultCache, { key, owner, policy }: Place, outcome: Outcom
   const isPrivate = cacheScope === 'private' && owner.holder === undefined;
   const ttl = typeof ttlMs === 'number' ? Math.min(ttlMs, policy.ttl) : policy.ttl;
   if (unfit || isPrivate || ttl <= 0) return outcome;
-  const bytes = JSON.stringify(result).length;
-  if (bytes <= policy.maxBytes) cache.keep(key, owner, result, bytes, ttl);
+  const bytes = Buffer.byteLength(JSON.stringify(result));
+  if (bytes <= policy.maxBytes) pending.keep(result, bytes, ttl);
   return outcome;
+}
+
+/** What of a call's `_meta` says by whom and on which trace it was made, and nothing of what is asked for. */
+const OF_THE_WAY = /^(?:traceparent|tracestate|baggage|io\.modelcontextprotocol\/.*)$/;
+
+function askedFor({ _meta: meta, ...params }: JsonObject): JsonObject {
+  if (!isJsonObject(meta)) return params;
+  const said = Object.entries(meta).filter(([key]) => !OF_THE_WAY.test(key));
+  return said.length === 0 ? params : { ...params, _meta: Object.fromEntries(said) };
 }
 
 async function forgetting(cache: ResultCache, serverId: string, call: Call, next: Next): Promise<Outcome> {
@@ -121,10 +153,12 @@ function isNamed({ when }: CachePolicy, serverId: string, { name }: CatalogTool)
 }
 
 /** Whether everybody is the same caller to a server. */
-function isShared({ auth, process }: ServerConfig): boolean {
+export function isShared(config: ServerConfig): boolean {
+  const { auth, process } = config;
   if ((process?.isolation ?? 'shared') !== 'shared') return false;
-  if (auth.type === 'oauth2') return !signsInEach(auth);
-  return auth.type === 'none' || !auth.perUser;
+  if (auth.type === 'oauth2' && signsInEach(auth)) return false;
+  // In headers or in the environment of a process: each person has a connection of their own.
+  return placeholdersOf(config).length === 0;
 }
 
 function withMeta(result: JsonObject, cache: JsonObject): JsonObject {

@@ -153,8 +153,16 @@ export interface Call {
   readonly onNote?: ((note: Note) => void) | undefined;
   /** The caller wants no answer that was kept (`Cache-Control: no-cache`). */
   readonly fresh?: boolean | undefined;
+  /** Its places among the calls that may be under way at once: not held while a person thinks. */
+  readonly places?: Places | undefined;
   /** What stages learn on the way, for the record. */
   readonly facts: CallFacts;
+}
+
+export interface Places {
+  release(): void;
+  /** Takes them again; else why there are none. */
+  retake(): Promise<Refusal | undefined>;
 }
 
 export interface CallFacts {
@@ -258,9 +266,9 @@ export interface Refusal {
   readonly upstreamError?: { readonly code: number; readonly message: string; readonly data?: unknown };
 }
 
-/** A failure of transport, not of what was called. */
+/** A failure of transport, not of what was called; `refused` is one that the request brought about (HTTP 4xx). */
 export interface Fault {
-  readonly cause: 'connect' | 'lost' | 'timeout' | '429' | '502' | '503' | '504' | 'status';
+  readonly cause: 'connect' | 'lost' | 'timeout' | '429' | '502' | '503' | '504' | 'status' | 'refused';
   /** The request has certainly not reached the server. */
   readonly unsent: boolean;
   /** Milliseconds that the server asked to wait. */

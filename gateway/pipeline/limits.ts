@@ -1,8 +1,8 @@
-import type { Amounts, Limits } from '../limits/limits.ts';
+import type { Amounts, LimitRefusal, Limits } from '../limits/limits.ts';
 import type { JsonObject } from '../contract/json.ts';
-import { ModelError, type ModelEvent } from '../models/model.ts';
+import { ModelError } from '../models/model.ts';
 import type { Prices } from '../limits/prices.ts';
-import { note, type Call, type Outcome, type Stage } from './call.ts';
+import { note, type Call, type Outcome, type Refusal, type Stage } from './call.ts';
 import type { ModelCall, ModelStage } from './model-call.ts';
 import { refused, refuse } from './refuse.ts';
 import type { Ruling } from './ruling.ts';
@@ -33,24 +33,33 @@ async function admit(
   next: Parameters<Stage>[1],
 ): Promise<Outcome> {
   const admission = await limits.begin(rules, seen, { tokens, cost: 0 });
-  if (admission.refused !== undefined) {
-    const { kind, message, rule, retryAfterMs } = admission.refused;
-    return refused({ reason: kind, message, rule, ...(retryAfterMs !== undefined && { retryAfterMs }) });
-  }
+  if (admission.refused !== undefined) return refused(refusalOf(admission.refused));
   for (const { rule, message } of admission.audited) note(call, { rule, effect: 'audited', message });
   let used = tokens;
+  const { ticket } = admission;
+  const places: Call['places'] = {
+    release: () => ticket.pause(),
+    retake: async () => {
+      const full = await ticket.resume();
+      return full && refusalOf(full);
+    },
+  };
   try {
-    const outcome = await next(call);
+    const outcome = await next(ticket.placed ? { ...call, places } : call);
     if (tokens > 0 && outcome.ok) used += tokensOf(outcome.result);
     return outcome;
   } finally {
-    admission.ticket.end({ tokens: used, cost: 0 });
+    ticket.end({ tokens: used, cost: 0 });
   }
+}
+
+function refusalOf({ kind, message, rule, retryAfterMs }: LimitRefusal): Refusal {
+  return { reason: kind, message, rule, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
 /**
  * The same for calls of models. What the call is expected to use is reserved before it, and replaced by what its
- * provider reports after it; where that is missing, by what was said until then.
+ * provider reports after it; where that is missing, by what it has said until then, also of what was not let through.
  */
 export function modelLimitsStage(limits: Limits, ruling: () => Ruling, prices: Prices): ModelStage {
   return async function* limit(call, next) {
@@ -63,52 +72,37 @@ export function modelLimitsStage(limits: Limits, ruling: () => Ruling, prices: P
     });
     if (admission.refused !== undefined) throw toModelError(admission.refused);
     for (const { rule, message } of admission.audited) note(call, { rule, effect: 'audited', message });
-    let said = 0;
     try {
-      for await (const event of next(call)) {
-        said += lengthOf(event);
-        yield event;
-      }
+      yield* next(call);
     } finally {
-      admission.ticket.end(await amountsOf(call, prices, input, said));
+      admission.ticket.end(await amountsOf(call, prices, input));
     }
   };
 }
 
-async function amountsOf(call: ModelCall, prices: Prices, input: number, said: number): Promise<Amounts> {
-  const { facts, model } = call;
-  const reported = facts.inputTokens !== null;
-  const [inputs, outputs] = [
-    facts.inputTokens ?? input,
-    facts.outputTokens ?? Math.ceil(said / CHARS_PER_TOKEN),
-  ];
-  const cost = await prices.cost(model, inputs, outputs);
-  if (reported || said > 0) facts.cost = cost;
-  // A call that its provider refused has cost nothing.
-  return reported || said > 0 ? { tokens: inputs + outputs, cost } : { tokens: 0, cost: 0 };
+async function amountsOf({ facts, model }: ModelCall, prices: Prices, input: number): Promise<Amounts> {
+  // A call that its provider refused, or never saw, has cost nothing.
+  if (!facts.asked) return { tokens: 0, cost: 0 };
+  const inputs = facts.inputTokens ?? input;
+  const outputs = facts.outputTokens ?? Math.ceil(facts.said / CHARS_PER_TOKEN);
+  facts.cost = await prices.cost(model, inputs, outputs);
+  return { tokens: inputs + outputs, cost: facts.cost };
 }
 
-function toModelError({
-  kind,
-  message,
-  rule,
-  retryAfterMs,
-}: NonNullable<Awaited<ReturnType<Limits['begin']>>['refused']>): ModelError {
+function toModelError({ kind, message, rule, retryAfterMs }: LimitRefusal): ModelError {
   const reason = kind === 'budget-exhausted' ? 'budget-exhausted' : 'rate-limited';
   const retryAfter = retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000);
   return new ModelError(reason, message, { rule, ...(retryAfter !== undefined && { retryAfter }) });
 }
 
+/** The most that any of the bounds allows: which of them a provider heeds is not known. */
 function outputOf(parameters: JsonObject): number {
-  const asked = parameters['max_completion_tokens'] ?? parameters['max_tokens'];
-  return typeof asked === 'number' ? asked : EXPECTED_OUTPUT;
+  const asked = [parameters['max_completion_tokens'], parameters['max_tokens']].filter(
+    (one) => typeof one === 'number' && one > 0,
+  ) as number[];
+  return asked.length === 0 ? EXPECTED_OUTPUT : Math.max(...asked);
 }
 
 function tokensOf(value: unknown): number {
   return Math.ceil(JSON.stringify(value).length / CHARS_PER_TOKEN);
-}
-
-function lengthOf(event: ModelEvent): number {
-  if (event.type === 'text') return event.text.length;
-  return event.type === 'tool-arguments' ? event.delta.length : 0;
 }

@@ -15,10 +15,7 @@ export function modelRecordStage(activity: ActivityStore, now: () => number): Mo
     let rule: string | null = null;
     try {
       for await (const event of next(call)) {
-        if (event.type === 'usage') {
-          facts.inputTokens = event.inputTokens;
-          facts.outputTokens = event.outputTokens;
-        } else facts.timeToFirstTokenMs ??= performance.now() - began;
+        if (event.type !== 'usage') facts.timeToFirstTokenMs ??= performance.now() - began;
         if (event.type === 'finish') outcome = 'ok';
         yield event;
       }

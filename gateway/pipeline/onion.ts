@@ -73,7 +73,7 @@ export function createOnion(deps: OnionDeps): Pipeline {
         onError: deps.onBroken,
       }),
       cacheStage(deps.cache, deps.ruling, catalog),
-      timeoutStage(catalog),
+      timeoutStage(deps.ruling, catalog),
       resilienceStage(deps.resilience, deps.ruling, catalog),
       upstreamStage(upstreams, catalog, [decideOn, validate]),
     ],

@@ -66,9 +66,10 @@ async function attempt(
   safe: boolean,
 ): Promise<Outcome> {
   const { retry } = terms;
-  if (retry !== 'off') health.budget.called(retry.budget);
   for (let tries = 1; ; tries++) {
     const outcome = await guarded(call, next, terms.breaker, health);
+    // A call that was not made earns nobody another try.
+    if (tries === 1 && retry !== 'off' && !isHeldBack(outcome)) health.budget.called(retry.budget);
     if (retry === 'off' || outcome.ok || tries > retry.attempts) return outcome;
     const pause = pauseFor(outcome.refusal, call, retry, safe, tries);
     if (pause === undefined || !health.budget.take()) return outcome;
@@ -77,6 +78,8 @@ async function attempt(
     } catch {
       return outcome;
     }
+    // Its failure, or another's, has opened the circuit: what the server said is what the caller is told.
+    if (terms.breaker !== 'off' && health.breaker.state() !== 'closed') return outcome;
     call.facts.retries += 1;
     health.retries += 1;
   }
@@ -84,13 +87,13 @@ async function attempt(
 
 /** How long to wait before another try; undefined where there must be none. */
 function pauseFor(
-  { fault, reason }: Refusal,
+  { fault }: Refusal,
   { own, signal }: Call,
   retry: RetryTerms,
   safe: boolean,
   tries: number,
 ): number | undefined {
-  if (fault === undefined || reason === 'circuit-open' || signal.aborted) return undefined;
+  if (fault === undefined || signal.aborted) return undefined;
   if (!retry.on.includes(fault.cause)) return undefined;
   // What the server may have begun to ask the caller cannot be asked twice.
   if (!fault.unsent && (!safe || own !== undefined)) return undefined;
@@ -118,12 +121,16 @@ async function guarded(
   }
 }
 
-/** Only transport counts: what a caller's arguments bring about must not keep others from the server. */
+function isHeldBack(outcome: Outcome): boolean {
+  return !outcome.ok && outcome.refusal.reason === 'circuit-open';
+}
+
+/** Only transport counts: what a caller's arguments or credentials bring about must not keep others from the server. */
 function endingOf(outcome: Outcome, { signal }: Call): Ending {
   if (outcome.ok) return 'well';
   const { reason, fault } = outcome.refusal;
   if (reason === 'upstream-error') return 'well';
-  if (fault !== undefined) return fault.cause === '429' ? 'neither' : 'failed';
+  if (fault !== undefined) return fault.cause === '429' || fault.cause === 'refused' ? 'neither' : 'failed';
   return signal.aborted && signal.reason instanceof TimedOut ? 'failed' : 'neither';
 }
 

@@ -218,7 +218,9 @@ function explain(error: unknown, call: Call, sent: boolean): Refusal {
 
 function faultOf(error: unknown, sent: boolean): Fault {
   if (error instanceof HttpStatusError) {
-    const cause = STATUSES.find((status) => status === String(error.statusCode)) ?? 'status';
+    const { statusCode } = error;
+    const other = statusCode >= 400 && statusCode < 500 && statusCode !== 408 ? 'refused' : 'status';
+    const cause = STATUSES.find((status) => status === String(statusCode)) ?? other;
     // What was refused for too many requests was not worked on.
     return { cause, unsent: cause === '429', retryAfterMs: error.retryAfterMs };
   }

@@ -97,8 +97,13 @@ export type Taken =
 export interface SharedState {
   /** Adds every charge, or none of them where one would go over its limit. */
   take(charges: readonly Charge[]): Taken | Promise<Taken>;
-  /** Adds whatever the limit; a negative amount gives back. */
+  /** Adds whatever the limit. */
   add(key: string, window: CounterWindow, amount: number): void;
+  /**
+   * Takes back of what was counted at `at`, in ms since the epoch. What has left the window since, or was reset, is not
+   * there to be given back: a later stretch of time does not gain by it.
+   */
+  giveBack(key: string, window: CounterWindow, amount: number, at: number): void;
   used(key: string, window: CounterWindow): number;
   /** Takes one of `limit` places; false when there is none. */
   acquire(key: string, limit: number): boolean | Promise<boolean>;

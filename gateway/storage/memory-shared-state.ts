@@ -6,7 +6,7 @@ const SLOTS = 60;
 /** Counters of windows at least this long are kept over a restart. */
 const KEPT_FROM_MS = 3_600_000;
 const SAVE_EVERY_MS = 500;
-/** Counters at once; beyond them nothing new is let through until some have run out. */
+/** Counters at once; beyond them no new one is begun until some have run out. */
 const MAX_COUNTERS = 200_000;
 const FULL_RETRY_MS = 1_000;
 
@@ -19,7 +19,11 @@ interface Counter {
 }
 
 /** A `SharedState` of one process, whose long counters outlive it by `kept`. Takes and answers at once. */
-export function createMemorySharedState(now: () => number, kept?: CounterStore): SharedState {
+export function createMemorySharedState(
+  now: () => number,
+  kept?: CounterStore,
+  maxCounters = MAX_COUNTERS,
+): SharedState {
   const counters = new Map<string, Counter>();
   const places = new Map<string, number>();
   const changed = new Set<Counter>();
@@ -42,11 +46,21 @@ export function createMemorySharedState(now: () => number, kept?: CounterStore):
     if (counter !== undefined) advance(counter, now());
     return counter;
   };
-  const sweep = (): void => {
+  let sweptAt = -Infinity;
+  /** Whether there is room for so many counters more; makes some, no more often than is of use. */
+  const hasRoom = (more: number): boolean => {
+    if (counters.size + more <= maxCounters) return true;
+    if (Math.abs(now() - sweptAt) < FULL_RETRY_MS) return false;
+    sweptAt = now();
     for (const [name, counter] of counters) {
       advance(counter, now());
       if (counter.slots.length === 0) counters.delete(name);
     }
+    return counters.size + more <= maxCounters;
+  };
+  const touched = (counter: Counter): void => {
+    const { window } = counter;
+    if (kept !== undefined && (typeof window === 'string' || window >= KEPT_FROM_MS)) changed.add(counter);
   };
   const count = (key: string, window: CounterWindow, amount: number): void => {
     let counter = find(key, window);
@@ -57,27 +71,34 @@ export function createMemorySharedState(now: () => number, kept?: CounterStore):
     if (last?.[0] === at) last[1] += amount;
     else counter.slots.push([at, amount]);
     counter.total += amount;
-    if (kept !== undefined && (typeof window === 'string' || window >= KEPT_FROM_MS)) changed.add(counter);
+    touched(counter);
   };
 
   return {
     take: (charges) => {
-      if (counters.size + charges.length > MAX_COUNTERS) {
-        sweep();
-        if (counters.size + charges.length > MAX_COUNTERS)
-          return { ok: false, index: 0, retryAfterMs: FULL_RETRY_MS };
-      }
+      let begun = 0;
       for (const [index, charge] of charges.entries()) {
         const counter = find(charge.key, charge.window);
-        const used = counter?.total ?? 0;
-        if (used + charge.amount > charge.limit)
-          return { ok: false, index, retryAfterMs: roomIn(charge, counter, now()) };
+        if (counter === undefined && !hasRoom(++begun))
+          return { ok: false, index, retryAfterMs: FULL_RETRY_MS };
+        const wanted = charge.amount + earlier(charges, index);
+        const fits = (counter?.total ?? 0) + wanted <= charge.limit;
+        if (!fits) return { ok: false, index, retryAfterMs: roomIn(charge, wanted, counter, now()) };
       }
       for (const { key, window, amount } of charges) count(key, window, amount);
       return { ok: true };
     },
     add: (key, window, amount) => {
-      if (amount !== 0) count(key, window, amount);
+      if (amount !== 0 && (counters.has(id(key, window)) || hasRoom(1))) count(key, window, amount);
+    },
+    giveBack: (key, window, amount, at) => {
+      const counter = find(key, window);
+      const slot = counter?.slots.find(([number]) => number === slotOf(window, at));
+      if (counter === undefined || slot === undefined) return;
+      const back = Math.min(amount, slot[1]);
+      slot[1] -= back;
+      counter.total -= back;
+      touched(counter);
     },
     used: (key, window) => Math.max(0, find(key, window)?.total ?? 0),
     acquire: (key, limit) => {
@@ -132,19 +153,29 @@ function advance(counter: Counter, now: number): void {
   if (slots.length === 0) counter.total = 0;
 }
 
-/** When there is room for a charge; undefined when it would not fit into an empty window. */
+/** What charges before the one at `index` take of its own counter. */
+function earlier(charges: readonly Charge[], index: number): number {
+  let sum = 0;
+  for (let at = 0; at < index; at++) {
+    const one = charges[at];
+    if (one?.key === charges[index]?.key && one?.window === charges[index]?.window) sum += one?.amount ?? 0;
+  }
+  return sum;
+}
+
+/** When there is room for what is wanted; undefined when it would not fit into an empty window. */
 function roomIn(
-  charge: Charge,
+  { limit, window }: Charge,
+  wanted: number,
   counter: Counter | undefined,
   now: number,
 ): Extract<Taken, { ok: false }>['retryAfterMs'] {
-  if (charge.amount > charge.limit) return undefined;
-  const { window } = charge;
+  if (wanted > limit) return undefined;
   if (typeof window === 'string') return periodOf(window, now).end - now;
   let used = counter?.total ?? 0;
   for (const [slot, amount] of counter?.slots ?? []) {
     used -= amount;
-    if (used + charge.amount <= charge.limit) return (slot + SLOTS + 1) * (window / SLOTS) - now;
+    if (used + wanted <= limit) return (slot + SLOTS + 1) * (window / SLOTS) - now;
   }
   return window;
 }

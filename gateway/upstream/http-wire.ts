@@ -159,9 +159,11 @@ export function refusal(
   return new HttpStatusError(words, statusCode, rpc, retryAfterOf(headers['retry-after']));
 }
 
-/** Seconds or a date (RFC 9110, Retry-After), as milliseconds from now. */
-function retryAfterOf(text: string | undefined): number | undefined {
+const LONGEST_WAIT_MS = 86_400_000;
+
+/** Seconds or a date (RFC 9110, Retry-After), as milliseconds from now: a day at most, whatever a server writes. */
+export function retryAfterOf(text: string | undefined, now = Date.now()): number | undefined {
   if (text === undefined) return undefined;
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), LONGEST_WAIT_MS);
 }

@@ -29,12 +29,15 @@ policies:
   budgets:
     - { name: finance-month, when: { subjects: ["team:finance"] }, limits: { cost: 50/month }, alerts: [50] }
     - { name: tokens-day, when: { subjects: ["user:tom"] }, limits: { tokens: 6000/day } }
+    - { name: of-vic, when: { subjects: ["user:vic"] }, limits: { tokens: 6000/day } }
+  guardrails:
+    - { name: words, kind: regex, when: { subjects: ["user:vic"] }, hooks: [modelOutput], patterns: [{ pattern: "forbidden" }] }
 `;
 
 beforeAll(async () => {
   wire = await startOpenAiWire();
   gateway = await startGateway({ config: config() });
-  people = await createPeople(gateway, ['fay', 'tom', 'una']);
+  people = await createPeople(gateway, ['fay', 'tom', 'una', 'vic']);
 });
 afterAll(async () => {
   await gateway.stop();
@@ -61,7 +64,7 @@ const taking = (input: number, output: number): WireReply => ({
 async function run(
   who: string,
   more: object = {},
-): Promise<{ status: number; code: string | undefined; message: string }> {
+): Promise<{ status: number; code: string | undefined; message: string; retryAfter: string | null }> {
   const agent = createAgentClient(gateway.address, people.tokens[who] ?? '');
   const { response } = await agent.post({
     ...{
@@ -73,7 +76,8 @@ async function run(
     ...more,
   });
   const body = (await response.json()) as { error?: { code: string; message: string } };
-  return { status: response.status, code: body.error?.code, message: body.error?.message ?? '' };
+  const retryAfter = response.headers.get('retry-after');
+  return { status: response.status, code: body.error?.code, message: body.error?.message ?? '', retryAfter };
 }
 const spent = async (policy: string): Promise<number> => {
   const { counters } = limitListSchema.parse((await people.api('owner', 'GET', '/limits')).body);
@@ -92,11 +96,15 @@ describe('a budget of cost', () => {
     const big = await run('fay', { max_tokens: 100_000 });
     expect(big).toMatchObject({ status: 429, code: 'budget_exhausted' });
     expect(big.message).toContain('finance-month: at most $50/month');
+    // One call alone would take more than the whole: waiting does not help.
+    expect(big.retryAfter).toBeNull();
     expect(wire.requests).toHaveLength(1);
     wire.reply(taking(10, 100));
     expect((await run('fay')).status).toBe(200);
     expect(await spent('finance-month')).toBeCloseTo(49);
-    expect((await run('fay')).code).toBe('budget_exhausted');
+    const spentAll = await run('fay');
+    expect([spentAll.code, Number(spentAll.retryAfter)]).toEqual(['budget_exhausted', expect.any(Number)]);
+    expect(Number(spentAll.retryAfter)).toBeGreaterThan(0);
     wire.reply(says('free'));
     expect((await run('una')).status).toBe(200);
   });
@@ -147,5 +155,46 @@ describe('a budget of tokens', () => {
     const after = await spent('tokens-day');
     expect(after - before).toBeGreaterThanOrEqual(100);
     expect(after - before).toBeLessThan(200);
+  });
+
+  it('counts what a guardrail kept from the caller: it was paid for all the same', async () => {
+    wire.reply(says('forbidden '.repeat(40)));
+    expect((await run('vic', { max_tokens: 200 })).code).toBe('content_blocked');
+    expect(await spent('of-vic')).toBe(11);
+  });
+
+  it('counts what was said to a reader who went away in the middle, once', async () => {
+    const before = await spent('of-vic');
+    let goOn = (): void => undefined;
+    const until = new Promise<void>((resolve) => (goOn = resolve));
+    wire.reply({ steps: [chunk({ role: 'assistant', content: 'y'.repeat(2_000) }), { until }, DONE] });
+    const gone = new AbortController();
+    const agent = createAgentClient(gateway.address, people.tokens['vic'] ?? '');
+    const body = {
+      model: 'wire/priced',
+      stream: false,
+      max_tokens: 2_000,
+      messages: [{ role: 'user', content: 'hi' }],
+    };
+    const asked = wire.requests.length;
+    const left = agent.post(body, gone.signal).catch(() => undefined);
+    await vi.waitFor(() => expect(wire.requests.length).toBe(asked + 1));
+    await vi.waitFor(async () => expect(await spent('of-vic')).toBeGreaterThan(before + 2_000));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    gone.abort();
+    await left;
+    // What was reserved makes place for what was said: 500 tokens, and those of the question.
+    await vi.waitFor(async () => expect(await spent('of-vic')).toBeLessThan(before + 600));
+    expect(await spent('of-vic')).toBeGreaterThanOrEqual(before + 500);
+    goOn();
+  });
+
+  it('is not met by a reservation that is smaller than what is allowed, or none', async () => {
+    const asked = wire.requests.length;
+    const both = await run('vic', { max_completion_tokens: 1, max_tokens: 100_000 });
+    expect(both.code).toBe('budget_exhausted');
+    for (const max_tokens of [-1_000_000_000, 0, 0.5, '10', null])
+      expect((await run('vic', { max_tokens })).status).toBe(400);
+    expect(wire.requests).toHaveLength(asked);
   });
 });

@@ -12,6 +12,9 @@ const KEY = 'AKIAIOSFODNN7EXAMPLE';
 /** Characters of a page of 64 kB. */
 const PAGE = 57_781;
 
+/** Nothing is found by any of them, and each reads all of a text: far more than there is time for. */
+const SLOW = Array.from({ length: 60 }, (_, at) => `{ pattern: "(x*y*z*w*)*v${at}v" }`).join(', ');
+
 beforeAll(async () => {
   server = await startCountingServer();
   const over = (how: string): string => `, tools: [{ match: "*", result: { maxBytes: 64kB, over: ${how} } }]`;
@@ -37,8 +40,8 @@ policies:
     - { name: paged, kind: pii, ${only('pages')}, hooks: [toolResult], operation: mutate, entities: [email] }
     - { name: keys, kind: secrets, ${only('kept', 'cuts')}, hooks: [toolResult], entropy: false }
     - { name: people, kind: pii, ${only('plain')}, hooks: [toolArguments] }
-    - { name: slow, kind: regex, ${only('slow')}, hooks: [toolResult], patterns: [{ pattern: "(x*y*z*w*)*v" }, { pattern: "(a|b)*c" }], timeout: 150ms }
-    - { name: lax, kind: regex, ${only('lax')}, hooks: [toolResult], patterns: [{ pattern: "(x*y*z*w*)*v" }, { pattern: "(a|b)*c" }], timeout: 150ms, mode: enforce-but-ignore-errors }
+    - { name: slow, kind: regex, ${only('slow')}, hooks: [toolResult], patterns: [${SLOW}], timeout: 100ms }
+    - { name: lax, kind: regex, ${only('lax')}, hooks: [toolResult], patterns: [${SLOW}], timeout: 100ms, mode: enforce-but-ignore-errors }
 `,
   });
   people = await createPeople(gateway, ['ann']);
@@ -140,7 +143,7 @@ describe('a result of five megabytes', () => {
   it('that a guard does not get through in time ends as its mode says', async () => {
     const late = await call('slow', { rows: 45_000 });
     expect(ruled(late)).toEqual([422, 'slow']);
-    expect(String(late.body['detail'])).toContain('no answer within 150 ms');
+    expect(String(late.body['detail'])).toContain('no answer within 100 ms');
     expect((await call('lax', { rows: 45_000 })).status).toBe(200);
     expect((await call('slow', { echo: 'small' })).status).toBe(200);
   });

@@ -1,6 +1,6 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { limitListSchema } from '../../gateway/contract/limits.ts';
 import { createAgentClient, gather } from '../support/agent-client.ts';
 import { startCountingServer, type CountingServer } from '../support/counting-server.ts';
@@ -32,6 +32,7 @@ groups:
       - ${server.entry('busy')}
       - ${server.entry('feature')}
       - ${server.entry('twice')}
+      - ${server.entry('asked')}
   - name: shared
     access: { use: [everyone] }
     servers: [{ name: virtual, virtual: [{ server: "prod:slack", tools: ["@all"] }] }]
@@ -45,11 +46,13 @@ policies:
     - { name: of-team, when: { servers: ["prod:team"] }, limits: { calls: 2/hour }, per: [team] }
     - { name: only-watched, when: { servers: ["prod:watched"] }, limits: { calls: 1/hour }, mode: audit }
     - { name: one-at-a-time, when: { servers: ["prod:busy"] }, limits: { concurrency: 1 } }
+    - { name: one-asked, when: { servers: ["prod:asked"] }, limits: { concurrency: 1 } }
     - { name: by-feature, when: { servers: ["prod:feature"] }, limits: { calls: 1/hour }, per: [metadata.feature] }
     - { name: two-windows, when: { servers: ["prod:twice"] }, limits: { calls: [2/hour, 3/day] }, per: [principal] }
+  approvals: [{ name: asked, when: { tools: ["prod:asked:deleteCollection"] }, approvers: ["user:ben"], wait: 20s }]
 `,
   });
-  people = await createPeople(gateway, ['ann', 'ben', 'cleo', 'fay', 'finn']);
+  people = await createPeople(gateway, ['ann', 'ben', 'cleo', 'dan', 'eve', 'fay', 'finn']);
 });
 afterAll(async () => {
   await gateway.stop();
@@ -86,7 +89,12 @@ describe('the Slack storm', () => {
     expect(content[0]?.text).toMatch(
       /^slack-storm: at most 5 calls\/hour for user:ann; there is room again in .* do not repeat the call before$/,
     );
-    expect(meta['toolgate/refusal']).toMatchObject({ reason: 'rate-limited', rule: 'slack-storm' });
+    for (const { _meta: told } of refused)
+      expect(told?.['toolgate/refusal']).toMatchObject({
+        ...{ reason: 'rate-limited', rule: 'slack-storm' },
+        retryAfterMs: expect.any(Number) as number,
+      });
+    expect(meta['toolgate/refusal']).toBeDefined();
     await client.close();
   });
 
@@ -133,6 +141,48 @@ describe('the Slack storm', () => {
     );
     expect(refused.length).toBeGreaterThan(990);
   });
+
+  it('lets five out of a thousand that come at once and by all ways together', async () => {
+    const token = people.tokens['dan'] ?? '';
+    const client = await connect('dan', '/mcp/prod/slack');
+    const agent = createAgentClient(gateway.address, token);
+    const caller = { address: gateway.address, token };
+    let passed = 0;
+    const count = (isOk: boolean): void => void (passed += isOk ? 1 : 0);
+    wire.otherwise(({ body }) => {
+      if (body.messages?.some(({ role }) => role === 'tool') === true) return says('I see.');
+      const wanted = Array.from({ length: 25 }, (_, at) => ({
+        id: `c${at}`,
+        name: 'slack__deleteCollection',
+        arguments: '{}',
+      }));
+      return calls(wanted, 100);
+    });
+    const params = { name: 'deleteCollection', arguments: {} };
+    const ways: (() => Promise<void>)[] = [
+      async () => count((await client.callTool(params)).isError !== true),
+      async () => count((await call('dan', 'prod:slack')).status === 200),
+      async () => count((await call('dan', 'shared:virtual')).status === 200),
+      async () =>
+        count(
+          (await askModern(caller, '/mcp/prod/slack', 'tools/call', params)).result?.['isError'] !== true,
+        ),
+    ];
+    const runs = Array.from({ length: 8 }, async () => {
+      const { results } = gather(
+        await agent.all({
+          ...{ model: 'wire/big', messages: [{ role: 'user' as const, content: 'send' }] },
+          mcp_servers: [{ integration_fqn: 'prod:slack' }],
+        }),
+      );
+      expect(results).toHaveLength(25);
+      for (const { isError } of results) count(!isError);
+    });
+    const sends = Array.from({ length: 800 }, (_, at) => ways[at % ways.length]?.());
+    await Promise.all([...sends, ...runs]);
+    expect([passed, server.seen.length]).toEqual([5, 5]);
+    await client.close();
+  });
 });
 
 describe('other limits', () => {
@@ -167,6 +217,21 @@ describe('other limits', () => {
     expect((await call('ann', 'prod:busy')).status).toBe(200);
   });
 
+  it('hold no place for a call that waits for a person, and have one when it goes on', async () => {
+    const waiting = call('ann', 'prod:asked');
+    const pending = async (): Promise<string> => {
+      const { approvals } = (await people.api('ben', 'GET', '/approvals?status=pending')).body;
+      return (approvals as { id: string }[])[0]?.id ?? '';
+    };
+    await vi.waitFor(async () => expect(await pending()).not.toBe(''));
+    expect((await call('ben', 'prod:asked', 'x', 'listCollections')).status).toBe(200);
+    const decided = await people.api('ben', 'POST', `/approvals/${await pending()}/approve`, {});
+    expect(decided.status).toBe(200);
+    expect((await waiting).status).toBe(200);
+    expect((await call('ben', 'prod:asked', 'x', 'listCollections')).status).toBe(200);
+    expect(server.seen).toHaveLength(3);
+  });
+
   it('go by what the caller says of the call, and are not evaded by saying nothing', async () => {
     const by = async (metadata?: string): Promise<number> => {
       const response = await fetch(`${gateway.address}/api/v1/calls`, {
@@ -183,6 +248,29 @@ describe('other limits', () => {
     const search = '{"feature":"search"}';
     expect([await by(search), await by(search), await by('{"feature":"other"}')]).toEqual([200, 429, 200]);
     expect([await by(), await by('{}'), await by('{"fea')]).toEqual([200, 429, 400]);
+  });
+
+  it('are not evaded by a value made up for each call, and nobody else pays for it', async () => {
+    const by = async (who: string, feature: string): Promise<number> => {
+      const response = await fetch(`${gateway.address}/api/v1/calls`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${people.tokens[who] ?? ''}`,
+          'content-type': 'application/json',
+          'x-toolgate-metadata': JSON.stringify({ feature }),
+        },
+        body: JSON.stringify({ server: 'prod:feature', tool: 'deleteCollection', arguments: {} }),
+      });
+      return response.status;
+    };
+    const made: number[] = [];
+    for (let at = 0; at < 400; at += 50)
+      made.push(
+        ...(await Promise.all(Array.from({ length: 50 }, (_, more) => by('eve', `made-up-${at + more}`)))),
+      );
+    // The counter of those who say nothing is used up by the test before.
+    expect(made.filter((status) => status === 200)).toHaveLength(256);
+    expect([made.at(-1), await by('ben', 'honest')]).toEqual([429, 200]);
   });
 
   it('hold several windows at once', async () => {

@@ -14,7 +14,18 @@ let people: People;
 beforeAll(async () => {
   flapping = await startFlappingServer();
   steady = await startFlappingServer();
-  const servers = ['breaks', 'retried', 'limited', 'slow', 'quiet', 'dead', 'erring', 'crowded'];
+  const servers = [
+    'breaks',
+    'retried',
+    'limited',
+    'slow',
+    'quiet',
+    'dead',
+    'erring',
+    'crowded',
+    'refuses',
+    'mixed',
+  ];
   gateway = await startGateway({
     config: `version: 1
 groups:
@@ -42,6 +53,8 @@ policies:
     - { when: { servers: ["g:dead"] }, retry: { attempts: 5, pause: 1ms }, breaker: off }
     - { when: { servers: ["g:erring"] }, toolErrors: { failures: 3, cooldown: 1m } }
     - { when: { servers: ["g:crowded"] }, concurrency: 2 }
+    - { when: { servers: ["g:refuses"] }, retry: off, breaker: { failures: 2, window: 1m, cooldown: 1m } }
+    - { when: { tools: ["g:mixed:write"] }, timeouts: { call: 200ms } }
 `,
   });
   people = await createPeople(gateway, ['ann', 'ben']);
@@ -75,14 +88,19 @@ describe('the flapping server', () => {
     expect(ruleOf(refused)).toEqual([503, 'breaker']);
     expect(String(refused.body['detail'])).toMatch(/left in peace; try again in \d+ s/);
     expect(flapping.calls()).toBe(3);
-    expect((await call('steady')).status).toBe(200);
+    for (let count = 0; count < 5; count++) expect((await call('steady')).status).toBe(200);
 
     await sleep(750);
     flapping.moods('silent', 'well');
     const probe = call('breaks');
     while (flapping.calls() === 0) await sleep(5);
     expect(ruleOf(await call('breaks'))).toEqual([503, 'breaker']);
+    expect((await viewOf('breaks')).health?.circuit).toBe('half-open');
+    const meanwhile = await Promise.all(Array.from({ length: 20 }, () => call('breaks')));
+    expect(meanwhile.map(ruleOf)).toEqual(Array(20).fill([503, 'breaker']));
     expect(flapping.calls()).toBe(1);
+    for (let count = 0; count < 5; count++) expect((await call('steady')).status).toBe(200);
+    expect((await viewOf('steady')).health).toMatchObject({ circuit: 'closed', retries: 0 });
     await people.api('owner', 'POST', '/registry/refresh');
     expect((await call('breaks')).status).toBe(200);
     expect((await viewOf('breaks')).health?.circuit).toBe('closed');
@@ -99,6 +117,15 @@ describe('the flapping server', () => {
     await sleep(1_450);
     flapping.moods('well');
     expect([(await call('breaks')).status, (await call('breaks')).status]).toEqual([200, 200]);
+  });
+
+  it('is not kept from others by what it refuses one caller', async () => {
+    for (const status of [400, 401, 403, 404, 413, 422]) {
+      flapping.moods({ status });
+      for (let count = 0; count < 3; count++) expect((await call('refuses', 'write')).status).toBe(502);
+      flapping.moods('well');
+      expect((await call('refuses', 'write', 'ben')).status).toBe(200);
+    }
   });
 
   it('is not judged by what a tool says, nor by what callers get wrong', async () => {
@@ -144,9 +171,10 @@ describe('another try', () => {
 
   it('is no more than a share of the calls: a dying server is not hammered', async () => {
     flapping.moods('breaks');
-    for (let count = 0; count < 30; count++) await call('dead');
-    expect(flapping.calls()).toBeLessThanOrEqual(30 + 3 + 6);
-    expect(flapping.calls()).toBeGreaterThan(30);
+    for (let count = 0; count < 10; count++) await call('dead');
+    await Promise.all(Array.from({ length: 40 }, () => call('dead')));
+    expect(flapping.calls()).toBeLessThanOrEqual(50 + 3 + 10);
+    expect(flapping.calls()).toBeGreaterThan(50);
   });
 });
 
@@ -161,6 +189,14 @@ describe('limits of time', () => {
     expect(String(late.body['detail'])).toContain(words);
     expect(flapping.calls()).toBe(1);
   });
+});
+
+it('a tool can have limits of time of its own, by a policy', async () => {
+  flapping.moods('silent');
+  const late = await call('mixed', 'write');
+  expect(ruleOf(late)).toEqual([504, 'policies.resilience[6].timeouts.call']);
+  const patient = await Promise.race([call('mixed', 'read'), sleep(600)]);
+  expect(patient).toBeUndefined();
 });
 
 describe('a tool that fails again and again', () => {

@@ -19,8 +19,10 @@ export const policiesSchema = z
     approvalWebhooks: z.array(approvalWebhookSchema).default([]),
   })
   .check((context) => {
+    // A counter is found by its rule's name, whichever of the two the rule is.
+    const counted = new Set<string>();
     for (const [section, policies] of Object.entries(context.value)) {
-      const names = new Set<string>();
+      const names = section === 'rateLimits' || section === 'budgets' ? counted : new Set<string>();
       policies.forEach((policy, index) => {
         if (policy.name === undefined) return;
         if (!names.has(policy.name)) names.add(policy.name);
@@ -29,7 +31,7 @@ export const policiesSchema = z
             code: 'custom',
             input: context.value,
             path: [section, index, 'name'],
-            message: `the name "${policy.name}" is taken; names must be unique here`,
+            message: `the name "${policy.name}" is taken; names must be unique${names === counted ? ' among rate limits and budgets' : ' here'}`,
           });
       });
     }

@@ -41,10 +41,18 @@ const toolErrorsSchema = z.strictObject({
   cooldown: durationSchema.default(30_000),
 });
 
+/** In place of what the server's own `timeouts` say, for the calls that the policy is about. */
+const callTimeoutsSchema = z.strictObject({
+  call: timeoutSchema.optional(),
+  firstByte: timeoutSchema.optional(),
+  idle: timeoutSchema.optional(),
+});
+
 /** How calls of a server are made when it does not do well. The first policy about a call that sets a key counts. */
 export const resiliencePolicySchema = z.strictObject({
   name: policyNameSchema.optional(),
   when: whenSchema.default({}),
+  timeouts: callTimeoutsSchema.optional(),
   retry: z.union([retrySchema, z.literal('off')]).optional(),
   breaker: z.union([breakerSchema, z.literal('off')]).optional(),
   toolErrors: z.union([toolErrorsSchema, z.literal('off')]).optional(),

@@ -43,9 +43,36 @@ it('equal values have one canonical text, and different ones two', () => {
 it('a kept result is for the one who called, for a while', () => {
   let now = 0;
   const kept = createKeptResults(() => now);
-  const result = { subject: 'user:ann', serverId: 'g:s', tool: 't', arguments: {}, text: 'abc', pageSize: 1 };
+  const result = {
+    subject: 'user:ann',
+    serverId: 'g:s',
+    tool: 't',
+    arguments: {},
+    text: 'abc',
+    ends: [1, 2, 3],
+  };
   const reference = kept.keep(result) ?? '';
   expect([kept.find(reference, 'user:ann'), kept.find(reference, 'user:ben')]).toEqual([result, undefined]);
   now = 10 * 60_000;
   expect(kept.find(reference, 'user:ann')).toBeUndefined();
+});
+
+it('what was cut is not cut again', () => {
+  const room = fc.record({
+    chars: fc.integer({ min: 10, max: 400 }),
+    maxItems: fc.integer({ min: 1, max: 5 }),
+    maxDepth: fc.integer({ min: 1, max: 5 }),
+  });
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 6 }), room, (value, given) => {
+      const once = cutJson(value, { ...given });
+      expect(cutJson(once, { ...given })).toEqual(once);
+    }),
+  );
+});
+
+it('an object of very many keys is cut too', () => {
+  const many = Object.fromEntries(Array.from({ length: 100_000 }, (_, at) => [`key${at}`, at]));
+  const cut = cutJson(many, { chars: 5_000, maxItems: Infinity, maxDepth: Infinity });
+  expect(JSON.stringify(cut).length).toBeLessThan(6_000);
 });

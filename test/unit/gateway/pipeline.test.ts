@@ -6,6 +6,7 @@ import type { Principal } from '../../../gateway/identity/principal.ts';
 import { createArgumentValidator } from '../../../gateway/pipeline/arguments.ts';
 import { newFacts, type Call, type Outcome, type Stage } from '../../../gateway/pipeline/call.ts';
 import { createPipeline } from '../../../gateway/pipeline/pipeline.ts';
+import { createRuling } from '../../../gateway/pipeline/ruling.ts';
 import {
   authenticateStage,
   decideStage,
@@ -57,12 +58,13 @@ function stagesOf(
   identity: Identity,
   activity: ActivityStore,
 ) {
+  const ruling = createRuling(CONFIG, { catalog, decide, guardDeps: {} as never, now: Date.now });
   return {
     record: recordStage(activity, catalog, () => 1_000),
     authenticate: authenticateStage(identity),
     decide: decideStage(decide, catalog, Date.now),
     validate: validateStage(createArgumentValidator(), catalog),
-    timeout: timeoutStage(catalog),
+    timeout: timeoutStage(() => ruling, catalog),
     upstream: upstreamStage(upstreams, catalog),
   };
 }

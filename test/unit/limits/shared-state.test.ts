@@ -64,6 +64,96 @@ describe('a sliding window', () => {
   });
 });
 
+describe('a sliding window under a restart and a clock that is set back', () => {
+  it('never holds more than its limit in any stretch of its length', async () => {
+    const step = fc.record({
+      gap: fc.integer({ min: 0, max: 600_000 }),
+      back: fc.constantFrom(0, 0, 0, 5_000),
+      restart: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 40 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (steps, limit) => {
+          const file = join(mkdtempSync(join(tmpdir(), 'toolgate-unit-')), 'counters.sqlite');
+          const window = 3_600_000;
+          let clock = START;
+          let time = START;
+          const open = () =>
+            createMemorySharedState(
+              () => clock,
+              openCounterStore(file, () => undefined),
+            );
+          let state = open();
+          const passed: number[] = [];
+          for (const { gap, back, restart } of steps) {
+            time += gap;
+            clock += gap - back;
+            if (restart) {
+              await state.close();
+              state = open();
+            }
+            const taken = await state.take([{ key: 'k', window, limit, amount: 1 }]);
+            if (taken.ok) passed.push(time);
+            expect(passed.filter((at) => at > time - window).length).toBeLessThanOrEqual(limit);
+          }
+          await state.close();
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe('charges together', () => {
+  it('of one counter are taken together', () => {
+    const state = createMemorySharedState(() => START);
+    const one = { key: 'k', window: 60_000, limit: 3, amount: 2 };
+    expect(state.take([one, one])).toMatchObject({ ok: false, index: 1 });
+    expect(state.take([one, { ...one, amount: 1 }])).toEqual({ ok: true });
+    expect(state.used('k', 60_000)).toBe(3);
+  });
+
+  it('of amounts that are no number have no room', () => {
+    const state = createMemorySharedState(() => START);
+    expect(state.take([{ key: 'k', window: 'day', limit: 1, amount: NaN }])).toMatchObject({ ok: false });
+  });
+});
+
+describe('counters beyond what there may be', () => {
+  it('are not begun, those that there are go on, and there is room once some have run out', () => {
+    let now = START;
+    const state = createMemorySharedState(() => now, undefined, 2);
+    const charge = (key: string) => ({ key, window: 1_000, limit: 2, amount: 1 });
+    expect([state.take([charge('a')]), state.take([charge('b')])]).toEqual([{ ok: true }, { ok: true }]);
+    expect(state.take([charge('a'), charge('c')])).toMatchObject({
+      ok: false,
+      index: 1,
+      retryAfterMs: 1_000,
+    });
+    state.add('d', 1_000, 5);
+    expect([state.take([charge('a')]), state.used('d', 1_000)]).toEqual([{ ok: true }, 0]);
+    now += 2_000;
+    expect(state.take([charge('c')])).toEqual({ ok: true });
+  });
+});
+
+describe('what is given back', () => {
+  it('is no more than was counted then, and nothing once that has left the window', () => {
+    let now = START;
+    const state = createMemorySharedState(() => now);
+    state.add('k', 60_000, 5);
+    now += 30_000;
+    state.add('k', 60_000, 5);
+    state.giveBack('k', 60_000, 100, START);
+    expect(state.used('k', 60_000)).toBe(5);
+    now += 40_000;
+    state.giveBack('k', 60_000, 5, START);
+    expect(state.used('k', 60_000)).toBe(5);
+  });
+});
+
 describe('a period of the calendar', () => {
   it.each([
     ['day', '2026-01-31T00:00:00Z', '2026-02-01T00:00:00Z'],

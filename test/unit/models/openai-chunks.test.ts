@@ -97,4 +97,17 @@ describe('providers that bend the wire', () => {
     }
     expect(reader.end()).toEqual([{ type: 'finish', reason: 'stop' }]);
   });
+
+  test('takes no usage that is no amount', () => {
+    for (const [prompt, completion] of [
+      [-1e9, 1],
+      [1, -1],
+      [1e300, 1],
+      ['1', 1],
+    ]) {
+      const reader = createChunkReader();
+      reader.read({ usage: { prompt_tokens: prompt, completion_tokens: completion } });
+      expect(reader.end()).toEqual([{ type: 'finish', reason: 'stop' }]);
+    }
+  });
 });

@@ -1,0 +1,60 @@
+import type { SharedState } from '../storage/contracts.ts';
+import { periodOf } from './period.ts';
+import { keyOf, type Holder, type Limit, type LimitRule, type Unit } from './rules.ts';
+
+/** A budget of which so much is spent. */
+export interface Alert {
+  readonly rule: string;
+  readonly holder: Readonly<Record<string, string>>;
+  readonly percent: number;
+  readonly unit: Unit;
+  readonly used: number;
+  readonly limit: string;
+}
+
+/** Says what is spent of budgets: each threshold once in a period, also over a restart. */
+export interface Alerts {
+  /** Before a call is counted: what had been spent by then is no news. */
+  watch(rule: LimitRule, holder: Holder): void;
+  /** After it. */
+  counted(rule: LimitRule, holder: Holder): void;
+}
+
+/** Counters whose thresholds are remembered. */
+const MAX_WATCHED = 10_000;
+
+export function createAlerts(state: SharedState, now: () => number, onAlert: (alert: Alert) => void): Alerts {
+  /** The highest threshold that was said, by counter, and the period in which it was. */
+  const said = new Map<string, { readonly period: number; percent: number }>();
+  const reached = ({ alerts }: LimitRule, { amount }: Limit, used: number): number =>
+    alerts.findLast((percent) => used * 100 >= percent * amount) ?? 0;
+  const known = (rule: LimitRule, limit: Limit, key: string): { percent: number } => {
+    const period = typeof limit.window === 'string' ? periodOf(limit.window, now()).start : 0;
+    const before = said.get(key);
+    if (before?.period === period) return before;
+    const [oldest] = said.keys();
+    if (before === undefined && said.size >= MAX_WATCHED && oldest !== undefined) said.delete(oldest);
+    const record = { period, percent: reached(rule, limit, state.used(key, limit.window)) };
+    said.set(key, record);
+    return record;
+  };
+  return {
+    watch: (rule, holder) => {
+      if (rule.alerts.length === 0) return;
+      for (const limit of rule.limits) known(rule, limit, keyOf(rule, holder, limit));
+    },
+    counted: (rule, holder) => {
+      if (rule.alerts.length === 0) return;
+      for (const limit of rule.limits) {
+        const key = keyOf(rule, holder, limit);
+        const used = state.used(key, limit.window);
+        const percent = reached(rule, limit, used);
+        const record = known(rule, limit, key);
+        if (percent <= record.percent) continue;
+        record.percent = percent;
+        const { unit, text } = limit;
+        onAlert({ rule: rule.name, holder: holder.values, percent, unit, used, limit: text });
+      }
+    },
+  };
+}
