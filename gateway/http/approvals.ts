@@ -6,9 +6,11 @@ import { ApprovalError } from '../approvals/errors.ts';
 import { shownOf } from '../approvals/event.ts';
 import type { ApprovalWebhook } from '../config/policies/approvals.ts';
 import {
+  approvalGrantSchema,
   approvalWordSchema,
   approveRequestSchema,
   denyRequestSchema,
+  type ApprovalGrantList,
   type ApprovalList,
   type ApprovalsChanged,
   type ApprovalView,
@@ -93,8 +95,9 @@ export function createApprovalRoutes({
       const all = await approvals.grants();
       const grants = all
         .filter((grant) => grant.subject === principal.subject || approvals.mayRevoke(principal, grant))
-        .map(({ family: _family, group: _group, ...grant }) => grant);
-      res.json({ grants });
+        .map((grant) => approvalGrantSchema.parse(grant));
+      const answer: ApprovalGrantList = { grants };
+      res.json(answer);
     },
     revoke: async (req, res, principal) => {
       const id = String(req.params['id']);
