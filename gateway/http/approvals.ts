@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import * as z from 'zod';
 import type { Decide } from '../access/decide.ts';
+import { reachesCall } from '../access/scope.ts';
 import type { ApprovalDesk } from '../approvals/desk.ts';
 import { ApprovalError } from '../approvals/errors.ts';
 import { shownOf } from '../approvals/event.ts';
@@ -25,6 +26,8 @@ import { openSse } from './sse.ts';
 
 const BODY_LIMIT = 16 * 1024;
 const MAX_LISTED = 500;
+/** What is looked through for what somebody may see: as many as can wait. */
+const MAX_LOOKED_THROUGH = 1_000;
 const SETTLE_MS = 50;
 
 export interface ApprovalRoutesDeps {
@@ -38,8 +41,8 @@ type Handler = (req: Request, res: Response, principal: Principal) => Promise<vo
 type Routes = Readonly<Record<'list' | 'get' | 'approve' | 'deny' | 'events' | 'grants' | 'revoke', Handler>>;
 
 /**
- * `/api/v1/approvals` and `/api/v1/approval-grants`. Everybody sees their own requests and those they may decide;
- * administrators see all. What is not for somebody's eyes is not there.
+ * `/api/v1/approvals` and `/api/v1/approval-grants`. Everybody sees their own requests, as far as their token reaches,
+ * and those they may decide; administrators see all. What is not for somebody's eyes is not there.
  */
 export function createApprovalRoutes({
   approvals,
@@ -56,7 +59,7 @@ export function createApprovalRoutes({
     return { ...shownOf(record, approvalAddress(record.id)), mayDecide, whyNot };
   };
   const sees = (principal: Principal, record: ApprovalRecord): boolean =>
-    record.subject === principal.subject ||
+    (record.subject === principal.subject && reachesCall(principal.scope, record.content)) ||
     approvals.refusal(principal, record) === undefined ||
     administers(principal);
   const seen = async (req: Request, principal: Principal): Promise<ApprovalRecord> => {
@@ -76,10 +79,9 @@ export function createApprovalRoutes({
   const routes: Routes = {
     list: async (req, res, principal) => {
       const { status, limit } = listQuerySchema.parse(req.query);
-      const records = await approvals.list({ pending: status === 'pending', limit });
-      const answer: ApprovalList = {
-        approvals: records.filter((one) => sees(principal, one)).map((one) => viewOf(principal, one)),
-      };
+      const records = await approvals.list({ pending: status === 'pending', limit: MAX_LOOKED_THROUGH });
+      const seen = records.filter((one) => sees(principal, one)).slice(0, limit);
+      const answer: ApprovalList = { approvals: seen.map((one) => viewOf(principal, one)) };
       res.json(answer);
     },
     get: async (req, res, principal) => {
@@ -138,7 +140,7 @@ export function createWebhookRoute(deps: {
       sendProblem(res, 403, 'this webhook decides nothing; give it the name of an approver', { rule: 'as' });
       return;
     }
-    const { id, ...word } = approvalWordSchema.parse(JSON.parse(body));
+    const { id, ...word } = approvalWordSchema.parse(parsed(body));
     const principal: Principal = {
       subject: webhook.as,
       tokenId: `webhook:${webhook.name}`,
@@ -149,6 +151,15 @@ export function createWebhookRoute(deps: {
     const decided = await deps.approvals.decide(principal, id, { ...word, via: 'webhook' });
     res.json({ id, status: decided.status });
   };
+}
+
+/** Undefined, which no word is, where it is no JSON. */
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
 }
 
 const listQuerySchema = z.object({
@@ -193,7 +204,7 @@ async function follow(
       stream.end();
       return;
     }
-    const records = await approvals.list({ pending: true, limit: MAX_LISTED });
+    const records = await approvals.list({ pending: true, limit: MAX_LOOKED_THROUGH });
     const waiting = records.filter((record) => approvals.refusal(principal, record) === undefined).length;
     const event: ApprovalsChanged = { waiting };
     await stream.send({ name: 'approvals', data: JSON.stringify(event) });
