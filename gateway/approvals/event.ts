@@ -9,9 +9,10 @@ import type { ApprovalRecord, KeptDecision } from '../storage/contracts.ts';
 
 /** What of a record is for eyes. */
 export function shownOf(record: ApprovalRecord, url: string): Omit<ApprovalView, 'mayDecide' | 'whyNot'> {
-  const { serverId: _serverId, group: _group, session: _session, ...shown } = record.content;
+  const { serverId: _serverId, group: _group, session, ...shown } = record.content;
+  const lasts = session === null ? null : shown.runId === null ? 'session' : 'run';
   const { binding: _binding, family: _family, content: _content, decision, ...facts } = record;
-  return { ...facts, ...shown, url, decision: decision && shownDecision(decision) };
+  return { ...facts, ...shown, lasts, url, decision: decision && shownDecision(decision) };
 }
 
 /** What a webhook is told of a record, by a gateway at `base`. */

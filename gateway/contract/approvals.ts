@@ -68,6 +68,10 @@ export const approvalViewSchema = z.object({
   /** Who may decide; administrators and the group's managers where nobody is named. */
   approvers: z.array(z.string()),
   fourEyes: z.boolean(),
+  /** What is called may destroy something. */
+  destructive: z.boolean().default(false),
+  /** What an approval for the `session` would last for; null where the call belongs to none. */
+  lasts: z.enum(['run', 'session']).nullable(),
   /** Milliseconds since the epoch. */
   createdAt: z.number(),
   expiresAt: z.number(),

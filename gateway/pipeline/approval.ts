@@ -1,3 +1,4 @@
+import { compileMatcher } from '../access/match.ts';
 import type { ApprovalPolicy } from '../access/policies.ts';
 import type { PolicyFacts } from '../access/when.ts';
 import type { ApprovalDesk, Ask } from '../approvals/desk.ts';
@@ -35,6 +36,7 @@ export interface ApprovalStageDeps {
   readonly onError: (error: unknown) => void;
 }
 
+const destroys = compileMatcher('@destructive');
 const TELL_EVERY_MS = 5_000;
 /** Characters of the arguments in a question; the whole of them is at the approval's address. */
 const MAX_ASKED = 2_000;
@@ -217,7 +219,7 @@ function askOf(
   const version = digestOf([policy, path, configs, behind, tool?.own ?? null]);
   const kind = target.kind === 'tool' ? [] : [target.kind];
   const family = [subject, target.serverId, target.name, version, ...kind];
-  const args = (target.kind === 'tool' ? facts.args : call.params) as JsonObject;
+  const args = (target.kind === 'tool' ? facts.args : call.params);
   const masked = mask(args);
   const title = tool?.shown['title'] ?? tool?.shown['description'];
   return {
@@ -243,6 +245,7 @@ function askOf(
       rule: path,
       approvers: [...policy.approvers],
       fourEyes: policy.fourEyes,
+      destructive: facts.targets.some(({ tool: one }) => one !== undefined && destroys(one)),
     },
   };
 }

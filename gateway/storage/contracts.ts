@@ -152,7 +152,16 @@ export interface Approver {
 /** What of a request is kept to be shown and judged. */
 export interface ApprovalContent extends Omit<
   ApprovalView,
-  'id' | 'status' | 'subject' | 'createdAt' | 'expiresAt' | 'decision' | 'url' | 'mayDecide' | 'whyNot'
+  | 'id'
+  | 'status'
+  | 'subject'
+  | 'createdAt'
+  | 'expiresAt'
+  | 'decision'
+  | 'url'
+  | 'mayDecide'
+  | 'whyNot'
+  | 'lasts'
 > {
   /** `group:server`, and the group by which approvers are found. */
   readonly serverId: string;

@@ -89,7 +89,7 @@ async function configure(change: (text: string) => string): Promise<() => Promis
 
 describe('what approvers see', () => {
   it('is what the server would get, with no secret of the caller in it, in the diff and on the disk either', async () => {
-    const key = `AKIA${'ABCDEFGH234567AB'}`;
+    const key = `AKIAABCDEFGH234567AB`;
     const diff = `--- a/.env\n+++ b/.env\n@@ -1 +1,2 @@\n-A=1\n+A=2\n+password: "hunter2-hunter2"`;
     const args = {
       database: 'secrets',

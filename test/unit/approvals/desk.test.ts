@@ -41,7 +41,7 @@ describe('an approval', () => {
           const gateway = restarts.includes(index) ? await world.open() : gateways[at];
           if ((await gateway?.desk.pass(needs.map(ask))) !== undefined) passed.push(needs);
         });
-        await scheduler.waitAll();
+        await scheduler.waitIdle();
         await Promise.all(running);
         const spent = passed.flat();
         expect(new Set(spent).size).toBe(spent.length);
@@ -68,11 +68,11 @@ describe('an approval', () => {
   });
 
   it('is asked for once by equal calls at two gateways', async () => {
-    const gateways = [await world.open(), await world.open()];
+    const [one, other] = [await world.open(), await world.open()];
     const opened = await Promise.all(
-      Array.from({ length: 10 }, (_, index) => gateways[index % 2]?.desk.open(askFor('same'))),
+      Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? one : other).desk.open(askFor('same'))),
     );
-    expect(new Set(opened.map((record) => record?.id)).size).toBe(1);
+    expect(new Set(opened.map(({ id }) => id)).size).toBe(1);
   });
 
   it('counts no more once its time is over, nor when nobody has looked through them since', async () => {

@@ -77,14 +77,7 @@ export const askFor = (name: string, more: Partial<Ask> & { readonly session?: s
   content: {
     ...{ source: 'mcp', model: null, runId: null, traceId: '0', server: 'toolgate:prod:mongo' },
     ...{ serverId: 'prod:mongo', group: 'prod', session: more.session ?? null, tool: 'deleteCollection' },
-    ...{
-      description: null,
-      arguments: {},
-      diffs: [],
-      reason: 'why',
-      rule: 'r',
-      approvers: [],
-      fourEyes: true,
-    },
+    ...{ description: null, arguments: {}, diffs: [], reason: 'why', rule: 'r' },
+    ...{ approvers: [], fourEyes: true, destructive: false },
   },
 });
