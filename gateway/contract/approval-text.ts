@@ -15,7 +15,7 @@ export function whoDecides({ approvers, fourEyes }: Pick<ApprovalView, 'approver
 export function approvalState({ status, decision, expiresAt }: ApprovalView, now: number): string {
   if (status === 'pending') return `waits, ${timeLeft(expiresAt - now)} left`;
   const by = decision === null ? '' : ` by ${decision.person ?? decision.by}`;
-  return `${status === 'spent' ? 'approved and called' : status}${by}`;
+  return status === 'spent' ? `approved${by}, and called` : `${status}${by}`;
 }
 
 /** `12 min`, or seconds in the last two minutes. */

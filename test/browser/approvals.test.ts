@@ -151,13 +151,13 @@ it('the address in a refusal opens that call, also where somebody has to sign in
   await shoot(page, 'approval-link-light');
   await dialog.getByText('Approve', { exact: true }).click();
   expect((await held).status).toBe(200);
-  await dialog.getByText('approved and called by user:owner').waitFor();
+  await dialog.getByText('approved by user:owner, and called').waitFor();
   await shoot(page, 'approval-link-decided-light');
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'detached' });
   // Signed in, and with what has been decided by now; and with what is not there.
   await page.goto(`${gateway.address}/#approval=${id}`);
-  await dialog.getByText('approved and called by user:owner').waitFor();
+  await dialog.getByText('approved by user:owner, and called').waitFor();
   expect(await dialog.getByText('Approve', { exact: true }).count()).toBe(0);
   await dialog.getByLabel('Close').first().click();
   await dialog.waitFor({ state: 'detached' });
