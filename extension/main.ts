@@ -59,7 +59,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionInternals |
     providePinDocuments(controller),
     noticeQuarantine({ feed }),
     noticeSignIns(feed),
-    provideApprovalDocuments(controller),
+    provideApprovalDocuments(controller, approvals),
     noticeApprovals({ client: () => running(controller), view: approvals }),
     helpWithConfiguration(),
     handleReturn(feed),

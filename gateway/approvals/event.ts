@@ -12,7 +12,7 @@ export function shownOf(record: ApprovalRecord, url: string): Omit<ApprovalView,
   const { serverId: _serverId, group: _group, session, ...shown } = record.content;
   const lasts = session === null ? null : shown.runId === null ? 'session' : 'run';
   const { binding: _binding, family: _family, content: _content, decision, ...facts } = record;
-  return { ...facts, ...shown, lasts, url, decision: decision && shownDecision(decision) };
+  return { ...facts, ...shown, lasts, url, whole: true, decision: decision && shownDecision(decision) };
 }
 
 /** What a webhook is told of a record, by a gateway at `base`. */

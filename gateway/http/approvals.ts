@@ -28,6 +28,8 @@ const BODY_LIMIT = 16 * 1024;
 const MAX_LISTED = 500;
 /** What is looked through for what somebody may see: as many as can wait. */
 const MAX_LOOKED_THROUGH = 1_000;
+/** Of arguments and diffs of one in a list. */
+const MAX_LISTED_CHARS = 16_000;
 const SETTLE_MS = 50;
 
 export interface ApprovalRoutesDeps {
@@ -81,7 +83,7 @@ export function createApprovalRoutes({
       const { status, limit } = listQuerySchema.parse(req.query);
       const records = await approvals.list({ pending: status === 'pending', limit: MAX_LOOKED_THROUGH });
       const seen = records.filter((one) => sees(principal, one)).slice(0, limit);
-      const answer: ApprovalList = { approvals: seen.map((one) => viewOf(principal, one)) };
+      const answer: ApprovalList = { approvals: seen.map((one) => listed(viewOf(principal, one))) };
       res.json(answer);
     },
     get: async (req, res, principal) => {
@@ -151,6 +153,12 @@ export function createWebhookRoute(deps: {
     const decided = await deps.approvals.decide(principal, id, { ...word, via: 'webhook' });
     res.json({ id, status: decided.status });
   };
+}
+
+/** A list of many stays one that a client can take, however much their callers send. */
+function listed(view: ApprovalView): ApprovalView {
+  const long = JSON.stringify([view.arguments, view.diffs]).length > MAX_LISTED_CHARS;
+  return long ? { ...view, whole: false, arguments: {}, diffs: [] } : view;
 }
 
 /** Undefined, which no word is, where it is no JSON. */

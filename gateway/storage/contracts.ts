@@ -162,6 +162,7 @@ export interface ApprovalContent extends Omit<
   | 'mayDecide'
   | 'whyNot'
   | 'lasts'
+  | 'whole'
 > {
   /** `group:server`, and the group by which approvers are found. */
   readonly serverId: string;

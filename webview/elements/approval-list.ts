@@ -21,6 +21,7 @@ export class ApprovalList extends LightElement {
   @property({ attribute: false }) playground!: Playground;
   @property({ attribute: false }) running!: boolean;
   @state() private approvals: readonly ApprovalView[] = [];
+  @state() private long: ReadonlyMap<string, ApprovalView> = new Map();
   private readonly decided = new Map<string, { readonly approval: ApprovalView; readonly at: number }>();
   private timer: ReturnType<typeof setInterval> | undefined;
 
@@ -65,16 +66,28 @@ export class ApprovalList extends LightElement {
         <span class="row-name" title=${server}>${tool} · ${shortName(server)}</span>
       </div>
       ${approvalFacts(approval, Date.now())}
-      <details class="approval-details">
-        <summary>What would be called</summary>
-        ${approvalArguments(approval)}
-      </details>
+      ${
+        approval.whole || this.long.has(approval.id)
+          ? html`<details class="approval-details" ?open=${!approval.whole}>
+              <summary>What would be called</summary>
+              ${approvalArguments(this.long.get(approval.id) ?? approval)}
+            </details>`
+          : html`<button class="link" @click=${() => void this.readWhole(approval.id)}>
+              What would be called
+            </button>`
+      }
       <tg-approval-actions
         .playground=${this.playground}
         .approval=${approval}
         @approval-changed=${this.onChanged}
       ></tg-approval-actions>
     </li>`;
+  }
+
+  /** Reads one that is too long for the list; it is shown where it stands. */
+  private async readWhole(id: string): Promise<void> {
+    const { approval } = await this.playground.approval(id);
+    if (approval !== undefined) this.long = new Map(this.long).set(id, approval);
   }
 
   private readonly onChanged = ({ detail }: ApprovalChanged): void => {
