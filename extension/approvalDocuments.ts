@@ -1,8 +1,8 @@
-import { parsePatch, reversePatch } from 'diff';
 import * as vscode from 'vscode';
 import { approvalText } from '../gateway/contract/approval-text.ts';
 import { approvalViewSchema, type ApprovalView } from '../gateway/contract/approvals.ts';
 import type { ApprovalsView } from './approvalsView.ts';
+import { sideOf } from './diffSides.ts';
 import type { GatewayController } from './gatewayController.ts';
 
 const { t } = vscode.l10n;
@@ -13,7 +13,7 @@ export const APPROVAL_SCHEME = 'toolgate-approval';
 /** Shows an approval: the change it would make as a diff where it has one, else all that is known of it. */
 export async function showApproval(approval: ApprovalView): Promise<void> {
   const [change] = approval.diffs;
-  if (change === undefined || !approval.diffs.every(({ text }) => sideOf(text, true) !== undefined)) {
+  if (change === undefined) {
     await showWhole(approval);
     return;
   }
@@ -26,7 +26,7 @@ export async function showApproval(approval: ApprovalView): Promise<void> {
   );
 }
 
-/** Shows all that is known of an approval, the exact arguments among it: a diff leaves out what stands around it. */
+/** Shows all that is known of an approval, the exact arguments among it. */
 export async function showWhole({ id }: Pick<ApprovalView, 'id'>): Promise<void> {
   const document = await vscode.workspace.openTextDocument(uriOf(id, 'whole'));
   await vscode.window.showTextDocument(document, { preview: true });
@@ -105,35 +105,8 @@ export function provideApprovalDocuments(
         await controller.client.json('GET', `/api/v1/approvals/${id}`),
       );
       if (side === 'whole') return approvalText(approval, Date.now());
-      return approval.diffs.map(({ text }) => sideOf(text, side === 'before') ?? text).join('\n');
+      return approval.diffs.map(({ text }) => sideOf(text, side === 'before')).join('\n');
     },
   });
   return vscode.Disposable.from(provider, follow, changed);
-}
-
-/**
- * What of the files a unified diff tells, before or after it: its hunks, with what is between them left out. Undefined
- * where it is no diff that can be read.
- */
-export function sideOf(diff: string, before: boolean): string | undefined {
-  try {
-    const patches = parsePatch(diff);
-    // Reversed, what is removed is added, and the old name is the new one.
-    const wanted = before ? patches.map((patch) => reversePatch(patch)) : patches;
-    return wanted
-      .map(({ hunks, newFileName, oldFileName }) =>
-        [
-          `# ${newFileName ?? oldFileName ?? ''}`.trim(),
-          ...hunks.map(({ lines }) =>
-            lines
-              .filter((line) => !line.startsWith('-') && !line.startsWith('\\'))
-              .map((line) => line.slice(1))
-              .join('\n'),
-          ),
-        ].join('\n…\n'),
-      )
-      .join('\n\n');
-  } catch {
-    return undefined;
-  }
 }

@@ -83,7 +83,7 @@ export class ApprovalsView implements vscode.TreeDataProvider<ApprovalView>, vsc
   }
 
   getTreeItem(approval: ApprovalView): vscode.TreeItem {
-    const item = new vscode.TreeItem(`${approval.tool} · ${approval.server}`);
+    const item = new vscode.TreeItem(`${approval.tool} · ${approval.server.split(':').at(-1)}`);
     item.id = approval.id;
     item.description = `${approval.subject} · ${approvalState(approval, Date.now())}`;
     item.tooltip = `${approvalTitle(approval)}\n${approval.reason}\n${JSON.stringify(approval.arguments, null, 2).slice(0, 2_000)}`;

@@ -219,7 +219,7 @@ function askOf(
   const version = digestOf([policy, path, configs, behind, tool?.own ?? null]);
   const kind = target.kind === 'tool' ? [] : [target.kind];
   const family = [subject, target.serverId, target.name, version, ...kind];
-  const args = (target.kind === 'tool' ? facts.args : call.params);
+  const args = target.kind === 'tool' ? facts.args : call.params;
   const masked = mask(args);
   const title = tool?.shown['title'] ?? tool?.shown['description'];
   return {

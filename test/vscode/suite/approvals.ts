@@ -28,7 +28,7 @@ export function approvalsSuite(): void {
       const held = call('ask: hello');
       const approval = await waiting('ask: hello');
       const item = approvals.getTreeItem(approval);
-      assert.equal(item.label, 'echo · toolgate:common:everything-mcp');
+      assert.equal(item.label, 'echo · everything-mcp');
       assert.match(String(item.description), /^user:owner · waits, \d+ min left$/);
       assert.equal(item.contextValue, 'approval.open');
       await vscode.commands.executeCommand(COMMANDS.showApproval, approval);
