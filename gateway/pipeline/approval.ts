@@ -48,6 +48,8 @@ export function approvalStage(deps: ApprovalStageDeps): Stage {
   return (call, next) => {
     const { policies } = deps.ruling();
     if (policies.approvals.length === 0 || call.target.kind === 'logging') return next(call);
+    // A later round of a call that was approved: it is one call, however often its server asks.
+    if (call.facts.approval !== null) return next(call);
     const { principal } = call;
     if (principal === undefined) return refuse('unauthenticated', 'nobody is known to make this call');
     const due = dueOf(deps, call);
