@@ -4,7 +4,11 @@ import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { approvalListSchema, type ApprovalView } from '../../gateway/contract/approvals.ts';
+import {
+  approvalGrantListSchema,
+  approvalListSchema,
+  type ApprovalView,
+} from '../../gateway/contract/approvals.ts';
 import { newTokenSchema } from '../../gateway/contract/tokens.ts';
 import { startCountingServer, type CountingServer } from '../support/counting-server.ts';
 import { startGateway, type RunningGateway } from '../support/gateway.ts';
@@ -183,6 +187,11 @@ describe('an approval is void', () => {
     expect(database.seen).toEqual([]);
     await back();
     expect((await call('dev', { database: 'left' })).status).toBe(200);
+    const { body } = await people.api('cem', 'GET', '/approval-grants');
+    const [grant] = approvalGrantListSchema.parse(body).grants;
+    const headers = { authorization: `Bearer ${people.tokens['cem'] ?? ''}` };
+    const url = `${gateway.address}/api/v1/approval-grants/${grant?.id}`;
+    expect((await fetch(url, { method: 'DELETE', headers })).status).toBe(204);
   });
 });
 

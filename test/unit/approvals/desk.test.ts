@@ -20,6 +20,8 @@ describe('an approval', () => {
       tries: fc.array(
         fc.record({
           at: fc.integer({ min: 0, max: 1 }),
+          /** How many steps later than the first it begins: calls meet between any two steps of each other. */
+          after: fc.nat({ max: 8 }),
           needs: fc.uniqueArray(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 3 }),
         }),
         { minLength: 1, maxLength: 12 },
@@ -29,19 +31,18 @@ describe('an approval', () => {
     });
     let count = 0;
     await fc.assert(
-      fc.asyncProperty(plan, fc.scheduler(), async ({ tries, approved, restarts }, scheduler) => {
+      fc.asyncProperty(plan, async ({ tries, approved, restarts }) => {
         const prefix = `${count++} `;
         const ask = (name: string) => askFor(prefix + name, { family: prefix + name });
         const gateways = [await world.open(), await world.open()] as const;
         const [{ desk }] = gateways;
         for (const name of approved) await desk.decide(carol, (await desk.open(ask(name))).id, approve);
         const passed: string[][] = [];
-        const running = tries.map(async ({ at, needs }, index) => {
-          await scheduler.schedule(Promise.resolve());
+        const running = tries.map(async ({ at, after, needs }, index) => {
+          for (let step = 0; step < after; step++) await Promise.resolve();
           const gateway = restarts.includes(index) ? await world.open() : gateways[at];
           if ((await gateway?.desk.pass(needs.map(ask))) !== undefined) passed.push(needs);
         });
-        await scheduler.waitIdle();
         await Promise.all(running);
         const spent = passed.flat();
         expect(new Set(spent).size).toBe(spent.length);
@@ -53,7 +54,7 @@ describe('an approval', () => {
           expect(needs.every((name) => approved.includes(name) && !spent.includes(name))).toBe(false);
         for (const gateway of gateways) await gateway.close();
       }),
-      { numRuns: 40 },
+      { numRuns: 80 },
     );
   }, 30_000);
 
@@ -67,6 +68,25 @@ describe('an approval', () => {
     expect(left).toEqual(racing[1] === undefined ? [false, false] : [true, false]);
   });
 
+  it('is taken with all the others that are wanted, or not at all', async () => {
+    const { desk, store } = await world.open();
+    const ids: string[] = [];
+    for (const name of ['a', 'b']) {
+      const { id } = await desk.open(askFor(name));
+      await desk.decide(carol, id, approve);
+      ids.push(id);
+    }
+    const [a = '', b = ''] = ids;
+    const wanted = (approvals: string[], grants: string[] = []) =>
+      store.take({ approvals, grants }, world.now);
+    expect(await wanted([a, 'apr_none'])).toBe(false);
+    expect(await wanted([a, b], ['grant_none'])).toBe(false);
+    expect(await wanted([b])).toBe(true);
+    expect(await wanted([a, b])).toBe(false);
+    expect(await wanted([b, a])).toBe(false);
+    expect(await wanted([a])).toBe(true);
+  });
+
   it('is asked for once by equal calls at two gateways', async () => {
     const [one, other] = [await world.open(), await world.open()];
     const opened = await Promise.all(
@@ -76,7 +96,7 @@ describe('an approval', () => {
   });
 
   it('counts no more once its time is over, nor when nobody has looked through them since', async () => {
-    const { desk } = await world.open();
+    const { desk, store } = await world.open();
     const record = await desk.open(askFor('late'));
     await desk.decide(carol, record.id, approve);
     world.now += 59_999;
@@ -84,6 +104,8 @@ describe('an approval', () => {
     world.now += 1;
     expect(await desk.mayPass(askFor('late'))).toBe(false);
     expect(await desk.pass([askFor('late')])).toBeUndefined();
+    expect((await store.expire(world.now)).map(({ id }) => id)).toEqual([record.id]);
+    expect(await desk.get(record.id)).toMatchObject({ status: 'expired', decision: { by: 'user:carol' } });
     const again = await desk.open(askFor('late'));
     world.now += 60_000;
     await expect(desk.decide(carol, again.id, approve)).rejects.toThrow('its time is over');
