@@ -179,6 +179,19 @@ describe('an approval is void', () => {
     await back();
   });
 
+  it('to who may not call any more when it is given', async () => {
+    const slow = await configure((text) => text.replace('wait: 300ms, expires', 'wait: 10s, expires'));
+    const held = call('dev', { database: 'withdrawn' });
+    const { id } = await waitFor('carol', 'withdrawn');
+    const open = /(name: prod\n +access: \{ use: \[)everyone/;
+    const back = await configure((text) => text.replace(open, '$1"user:carol"'));
+    expect((await decide('carol', id, 'approve')).status).toBe(200);
+    expect((await held).status).toBe(404);
+    expect(database.seen).toEqual([]);
+    await back();
+    await slow();
+  });
+
   it('once its approver is no approver any more, and so is what they let stand', async () => {
     await call('dev', { database: 'left' });
     await decide('cem', (await waitFor('cem', 'left')).id, 'approve', { scope: { minutes: 5 } });
