@@ -85,7 +85,7 @@ export class ApprovalsView implements vscode.TreeDataProvider<ApprovalView>, vsc
   getTreeItem(approval: ApprovalView): vscode.TreeItem {
     const item = new vscode.TreeItem(`${approval.tool} · ${approval.server.split(':').at(-1)}`);
     item.id = approval.id;
-    item.description = `${approval.subject} · ${approvalState(approval, Date.now())}`;
+    item.description = `${approvalState(approval, Date.now())} · ${approval.subject}`;
     item.tooltip = `${approvalTitle(approval)}\n${approval.reason}\n${JSON.stringify(approval.arguments, null, 2).slice(0, 2_000)}`;
     item.contextValue = approval.mayDecide ? 'approval.open' : 'approval';
     item.iconPath = new vscode.ThemeIcon(

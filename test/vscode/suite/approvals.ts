@@ -29,7 +29,7 @@ export function approvalsSuite(): void {
       const approval = await waiting('ask: hello');
       const item = approvals.getTreeItem(approval);
       assert.equal(item.label, 'echo · everything-mcp');
-      assert.match(String(item.description), /^user:owner · waits, \d+ min left$/);
+      assert.match(String(item.description), /^waits, \d+ min left · user:owner$/);
       assert.equal(item.contextValue, 'approval.open');
       await vscode.commands.executeCommand(COMMANDS.showApproval, approval);
       const shown = vscode.window.activeTextEditor?.document.getText() ?? '';
