@@ -1,13 +1,20 @@
 import * as vscode from 'vscode';
-import { approvalTitle } from '../gateway/contract/approval-text.ts';
+import { approvalState, approvalTitle } from '../gateway/contract/approval-text.ts';
 import { approvalViewSchema, type ApprovalScope, type ApprovalView } from '../gateway/contract/approvals.ts';
-import { showApproval } from './approvalDocuments.ts';
+import {
+  activeApprovalId,
+  approvalIdOf,
+  closeApproval,
+  showApproval,
+  showWhole,
+} from './approvalDocuments.ts';
 import type { ApprovalsView } from './approvalsView.ts';
 import { COMMANDS } from './commandIds.ts';
 import type { GatewayClient } from './gatewayClient.ts';
 import { messageOf } from './words.ts';
 
 const { t } = vscode.l10n;
+const BRIEF_MS = 3_000;
 
 interface Deps {
   readonly client: () => GatewayClient;
@@ -16,16 +23,22 @@ interface Deps {
 
 type Handler = (approval: unknown) => Promise<unknown>;
 
-/** The commands of the list of approvals. From the palette there is none given: it is asked for. */
+/**
+ * The commands of approvals: of one in the list, of the one in the editor, or of one that is asked for.
+ */
 export function approvalCommands(deps: Deps): Record<string, Handler> {
   const about =
     (work: (approval: ApprovalView) => Promise<unknown>): Handler =>
     async (given) => {
-      const approval = approvalViewSchema.safeParse(given).data ?? (await pick(deps.view));
-      if (approval !== undefined) await work(approval);
+      const listed = approvalViewSchema.safeParse(given).data;
+      const id = listed?.id ?? (given instanceof vscode.Uri ? approvalIdOf(given) : activeApprovalId());
+      const wanted = id ?? (await pick(deps.view))?.id;
+      // In the list it may be shortened, and may stand otherwise by now.
+      if (wanted !== undefined) await work(await read(deps, wanted));
     };
   return {
     [COMMANDS.showApproval]: about(showApproval),
+    [COMMANDS.showApprovalArguments]: about(showWhole),
     [COMMANDS.approve]: about((approval) => approve(deps, approval, 'once')),
     [COMMANDS.approveFor]: about(async (approval) => {
       const scope = await pickScope(approval);
@@ -61,7 +74,7 @@ async function notice(deps: Deps, approval: ApprovalView): Promise<void> {
   );
   if (choice === yes) await approve(deps, approval, 'once');
   else if (choice === no) await deny(deps, approval);
-  else if (choice === show) await showApproval(approval);
+  else if (choice === show) await showApproval(await read(deps, approval.id));
 }
 
 async function pick(view: ApprovalsView): Promise<ApprovalView | undefined> {
@@ -78,10 +91,17 @@ async function pick(view: ApprovalsView): Promise<ApprovalView | undefined> {
   return (await vscode.window.showQuickPick(items, { title: t('Which call?') }))?.approval;
 }
 
-async function pickScope({ subject, tool }: ApprovalView): Promise<ApprovalScope | undefined> {
+async function pickScope({ subject, tool, lasts }: ApprovalView): Promise<ApprovalScope | undefined> {
   const items: { label: string; scope: ApprovalScope }[] = [
     { label: t('This call'), scope: 'once' },
-    { label: t('Until this run or session is over'), scope: 'session' },
+    ...(lasts === null
+      ? []
+      : [
+          {
+            label: lasts === 'run' ? t('Until this run is over') : t('Until this session is over'),
+            scope: 'session' as const,
+          },
+        ]),
     { label: t('15 minutes'), scope: { minutes: 15 } },
     { label: t('1 hour'), scope: { minutes: 60 } },
   ];
@@ -89,11 +109,19 @@ async function pickScope({ subject, tool }: ApprovalView): Promise<ApprovalScope
   return (await vscode.window.showQuickPick(items, { title }))?.scope;
 }
 
-async function approve(deps: Deps, { id }: ApprovalView, scope: ApprovalScope): Promise<void> {
-  await decide(deps, `/api/v1/approvals/${id}/approve`, { scope });
+async function read({ client }: Deps, id: string): Promise<ApprovalView> {
+  return approvalViewSchema.parse(await client().json('GET', `/api/v1/approvals/${id}`));
+}
+
+async function approve(deps: Deps, approval: ApprovalView, scope: ApprovalScope): Promise<void> {
+  await decide(deps, approval, 'approve', { scope });
 }
 
 async function deny(deps: Deps, approval: ApprovalView): Promise<void> {
+  if (approval.status !== 'pending') {
+    tellDecided(approval);
+    return;
+  }
   const reason = await vscode.window.showInputBox({
     title: t('Deny: {0}', approvalTitle(approval)),
     prompt: t('Why? The caller and its model are told. It may be left empty.'),
@@ -101,15 +129,32 @@ async function deny(deps: Deps, approval: ApprovalView): Promise<void> {
   });
   if (reason === undefined) return;
   const words = reason.trim();
-  await decide(deps, `/api/v1/approvals/${approval.id}/deny`, words === '' ? {} : { reason: words });
+  await decide(deps, approval, 'deny', words === '' ? {} : { reason: words });
 }
 
-/** Says the gateway's own words where it is too late, or not the user's to decide. */
-async function decide({ client, view }: Deps, path: string, body: object): Promise<void> {
+/** Says what became of it where somebody else was faster, and the gateway's own words where it is not the user's. */
+async function decide(
+  deps: Deps,
+  { id }: ApprovalView,
+  verdict: 'approve' | 'deny',
+  body: object,
+): Promise<void> {
   try {
-    await client().json('POST', path, body);
+    await deps.client().json('POST', `/api/v1/approvals/${id}/${verdict}`, body);
+    await closeApproval(id);
+    const done = verdict === 'approve' ? t('Approved') : t('Denied');
+    vscode.window.setStatusBarMessage(`$(check) ${done}`, BRIEF_MS);
   } catch (error) {
-    void vscode.window.showErrorMessage(messageOf(error));
+    const now = await read(deps, id).catch(() => undefined);
+    if (now === undefined || now.status === 'pending') void vscode.window.showErrorMessage(messageOf(error));
+    else tellDecided(now);
   }
-  await view.refresh();
+  await deps.view.refresh();
+}
+
+function tellDecided(approval: ApprovalView): void {
+  const state = approvalState(approval, Date.now());
+  void vscode.window.showInformationMessage(
+    t('{0}: it has been decided already ({1}).', approvalTitle(approval), state),
+  );
 }

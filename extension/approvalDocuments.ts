@@ -1,20 +1,20 @@
-import { parsePatch, reversePatch } from 'diff';
 import * as vscode from 'vscode';
 import { approvalText } from '../gateway/contract/approval-text.ts';
 import { approvalViewSchema, type ApprovalView } from '../gateway/contract/approvals.ts';
+import type { ApprovalsView } from './approvalsView.ts';
+import { sideOf } from './diffSides.ts';
 import type { GatewayController } from './gatewayController.ts';
 
 const { t } = vscode.l10n;
 
 /** Of the documents that show an approval, or one side of a change it is about. */
-const SCHEME = 'toolgate-approval';
+export const APPROVAL_SCHEME = 'toolgate-approval';
 
 /** Shows an approval: the change it would make as a diff where it has one, else all that is known of it. */
 export async function showApproval(approval: ApprovalView): Promise<void> {
   const [change] = approval.diffs;
   if (change === undefined) {
-    const document = await vscode.workspace.openTextDocument(uriOf(approval.id, 'whole'));
-    await vscode.window.showTextDocument(document, { preview: true });
+    await showWhole(approval);
     return;
   }
   await vscode.commands.executeCommand(
@@ -26,17 +26,80 @@ export async function showApproval(approval: ApprovalView): Promise<void> {
   );
 }
 
-type Side = 'whole' | 'before' | 'after';
-
-function uriOf(id: string, side: Side): vscode.Uri {
-  return vscode.Uri.from({ scheme: SCHEME, path: `/${side}/${id}.txt` });
+/** Shows all that is known of an approval, the exact arguments among it. */
+export async function showWhole({ id }: Pick<ApprovalView, 'id'>): Promise<void> {
+  const document = await vscode.workspace.openTextDocument(uriOf(id, 'whole'));
+  await vscode.window.showTextDocument(document, { preview: true });
 }
 
-/** Gives the editor approvals as documents that nobody can edit. */
-export function provideApprovalDocuments(controller: Pick<GatewayController, 'client'>): vscode.Disposable {
-  return vscode.workspace.registerTextDocumentContentProvider(SCHEME, {
-    provideTextDocumentContent: async ({ path }) => {
-      const [, side, id] = /^\/(whole|before|after)\/([\w-]+)\.txt$/.exec(path) ?? [];
+type Side = 'whole' | 'before' | 'after';
+
+/** The file name is the id, by which menus know which of these documents can be decided. */
+function uriOf(id: string, side: Side): vscode.Uri {
+  return vscode.Uri.from({ scheme: APPROVAL_SCHEME, path: `/${side}/${fileOf(id)}` });
+}
+
+function fileOf(id: string): string {
+  return `${id}.txt`;
+}
+
+function readUri({ scheme, path }: vscode.Uri): { readonly id: string; readonly side: Side } | undefined {
+  const [, side, id] = /^\/(whole|before|after)\/([\w-]+)\.txt$/.exec(path) ?? [];
+  return scheme === APPROVAL_SCHEME && id !== undefined ? { id, side: side as Side } : undefined;
+}
+
+/** The approval that a document of ours shows; undefined for any other. */
+export function approvalIdOf(uri: vscode.Uri): string | undefined {
+  return readUri(uri)?.id;
+}
+
+/** The approval that is shown in the editor in front. */
+export function activeApprovalId(): string | undefined {
+  const uri = uriOfTab(vscode.window.tabGroups.activeTabGroup.activeTab);
+  return uri && approvalIdOf(uri);
+}
+
+/** Closes what shows an approval: what it asks has been decided here. */
+export async function closeApproval(id: string): Promise<void> {
+  const tabs = vscode.window.tabGroups.all.flatMap(({ tabs: all }) =>
+    all.filter((tab) => {
+      const uri = uriOfTab(tab);
+      return uri !== undefined && approvalIdOf(uri) === id;
+    }),
+  );
+  await vscode.window.tabGroups.close(tabs);
+}
+
+function uriOfTab(tab: vscode.Tab | undefined): vscode.Uri | undefined {
+  const { input } = tab ?? {};
+  if (input instanceof vscode.TabInputTextDiff) return input.modified;
+  return input instanceof vscode.TabInputText ? input.uri : undefined;
+}
+
+/**
+ * Gives the editor approvals as documents that nobody can edit, follows what is decided elsewhere, and tells menus
+ * which of them can be decided (`toolgate.approvalsToDecide`, by their file names).
+ */
+export function provideApprovalDocuments(
+  controller: Pick<GatewayController, 'client'>,
+  view: ApprovalsView,
+): vscode.Disposable {
+  const changed = new vscode.EventEmitter<vscode.Uri>();
+  let before: readonly string[] = [];
+  const follow = view.onDidChangeTreeData(() => {
+    const open = view.approvals.filter(({ mayDecide }) => mayDecide).map(({ id }) => fileOf(id));
+    void vscode.commands.executeCommand('setContext', 'toolgate.approvalsToDecide', open);
+    const over = before.filter((file) => !open.includes(file));
+    before = open;
+    for (const { uri } of vscode.workspace.textDocuments) {
+      const shown = readUri(uri);
+      if (shown?.side === 'whole' && over.includes(fileOf(shown.id))) changed.fire(uri);
+    }
+  });
+  const provider = vscode.workspace.registerTextDocumentContentProvider(APPROVAL_SCHEME, {
+    onDidChange: changed.event,
+    provideTextDocumentContent: async (uri) => {
+      const { id, side } = readUri(uri) ?? {};
       if (id === undefined || controller.client === undefined) return t('The gateway is not running.');
       const approval = approvalViewSchema.parse(
         await controller.client.json('GET', `/api/v1/approvals/${id}`),
@@ -45,23 +108,5 @@ export function provideApprovalDocuments(controller: Pick<GatewayController, 'cl
       return approval.diffs.map(({ text }) => sideOf(text, side === 'before')).join('\n');
     },
   });
-}
-
-/** What of the files a unified diff tells, before or after it: its hunks, with what is between them left out. */
-export function sideOf(diff: string, before: boolean): string {
-  const patches = parsePatch(diff);
-  const wanted = before ? patches.map((patch) => reversePatch(patch)) : patches;
-  return wanted
-    .map(({ hunks, newFileName, oldFileName }) =>
-      [
-        `# ${(before ? newFileName : newFileName) ?? oldFileName ?? ''}`.trim(),
-        ...hunks.map(({ lines }) =>
-          lines
-            .filter((line) => !line.startsWith('-') && !line.startsWith('\\'))
-            .map((line) => line.slice(1))
-            .join('\n'),
-        ),
-      ].join('\n…\n'),
-    )
-    .join('\n\n');
+  return vscode.Disposable.from(provider, follow, changed);
 }

@@ -8,6 +8,7 @@ import { messageOf } from './words.ts';
 const { t } = vscode.l10n;
 
 const RECONNECT_DELAY_MS = 1_000;
+const CLOCK_MS = 30_000;
 const EVENTS_IDLE_TIMEOUT_MS = 300_000;
 /** For how long what is decided is still listed. */
 const SHOWN_MS = 60 * 60_000;
@@ -35,8 +36,11 @@ export class ApprovalsView implements vscode.TreeDataProvider<ApprovalView>, vsc
     this.#controller = controller;
     this.#log = log;
     this.#view = vscode.window.createTreeView('toolgate.approvals', { treeDataProvider: this });
+    // What is left of the time of each is said in the list.
+    const clock = setInterval(() => this.#approvals.length > 0 && this.#changed.fire(), CLOCK_MS);
     this.#subscription = vscode.Disposable.from(
       this.#view,
+      { dispose: () => clearInterval(clock) },
       controller.onDidChangeStatus(() => this.#follow(controller.client)),
     );
     this.#follow(controller.client);
@@ -79,14 +83,16 @@ export class ApprovalsView implements vscode.TreeDataProvider<ApprovalView>, vsc
   }
 
   getTreeItem(approval: ApprovalView): vscode.TreeItem {
-    const item = new vscode.TreeItem(`${approval.tool} · ${approval.server}`);
+    const item = new vscode.TreeItem(`${approval.tool} · ${approval.server.split(':').at(-1)}`);
     item.id = approval.id;
-    item.description = `${approval.subject} · ${approvalState(approval, Date.now())}`;
+    item.description = `${approvalState(approval, Date.now())} · ${approval.subject}`;
     item.tooltip = `${approvalTitle(approval)}\n${approval.reason}\n${JSON.stringify(approval.arguments, null, 2).slice(0, 2_000)}`;
     item.contextValue = approval.mayDecide ? 'approval.open' : 'approval';
     item.iconPath = new vscode.ThemeIcon(
       approval.status === 'pending'
-        ? 'question'
+        ? approval.destructive
+          ? 'warning'
+          : 'question'
         : approval.status === 'approved' || approval.status === 'spent'
           ? 'pass'
           : 'circle-slash',

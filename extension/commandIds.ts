@@ -35,6 +35,7 @@ export const COMMANDS = {
   revokeToken: 'toolgate.revokeToken',
   revokeTokensOf: 'toolgate.revokeTokensOf',
   showApproval: 'toolgate.showApproval',
+  showApprovalArguments: 'toolgate.showApprovalArguments',
   approve: 'toolgate.approve',
   approveFor: 'toolgate.approveFor',
   deny: 'toolgate.deny',

@@ -61,7 +61,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionInternals |
     noticeQuarantine({ feed }),
     noticeSignIns(feed),
     noticeBudgets(feed),
-    provideApprovalDocuments(controller),
+    provideApprovalDocuments(controller, approvals),
     noticeApprovals({ client: () => running(controller), view: approvals }),
     helpWithConfiguration(),
     handleReturn(feed),

@@ -1,7 +1,7 @@
 import type { Decide } from './access/decide.ts';
 import { createApprovalDesk, type ApprovalDesk } from './approvals/desk.ts';
 import { webhookEvent } from './approvals/event.ts';
-import { createArgumentMask } from './approvals/mask.ts';
+import { createArgumentMask, visible } from './approvals/mask.ts';
 import { startApprovalWebhooks } from './approvals/webhooks.ts';
 import { createKeptResults, type KeptResults } from './bounds/kept-results.ts';
 import { createResultCache, type ResultCache } from './cache/result-cache.ts';
@@ -9,6 +9,10 @@ import type { ApprovalWebhook } from './config/policies/approvals.ts';
 import type { Config } from './config/schema.ts';
 import { approvalUrl } from './contract/approvals.ts';
 import type { Redactor } from './credentials/redactor.ts';
+import { markOf, maskAll } from './guardrails/detect/finding.ts';
+import { reveal } from './guardrails/detect/hidden-text.ts';
+import { secretNamed } from './guardrails/detect/secrets-assigned.ts';
+import { createSecretDetector } from './guardrails/detect/secrets.ts';
 import type { Identity } from './identity/identity.ts';
 import { createTextWorkers } from './guardrails/workers.ts';
 import type { Alert } from './limits/alerts.ts';
@@ -84,9 +88,19 @@ export function createPolicing(deps: {
   let prices = pricesOf(config);
   const webhooks = (): readonly ApprovalWebhook[] => config.policies.approvalWebhooks;
   const approvalAddress = (id: string): string => approvalUrl(deps.base(), id);
+  // Random strings stay: whoever decides has to see which commit or object it is about.
+  const secrets = createSecretDetector({ entropy: false });
+  const mask = createArgumentMask({
+    show: (text) => reveal(maskAll(deps.redactor.redact(text), secrets).text),
+    secretOf: (name) => {
+      const entity = secretNamed(name);
+      return entity && markOf(entity);
+    },
+  });
   const desk = createApprovalDesk({
     store: deps.approvalStore,
     mayApprove: (principal, question) => ruling.mayApprove(principal, question),
+    show: (text) => visible(reveal(text)),
     now,
     onError: (error) => log.error({ err: error }, 'approvals could not be looked through'),
   });
@@ -116,7 +130,7 @@ export function createPolicing(deps: {
   return {
     pipeline: createOnion({
       ...{ ...shared, catalog, identity, decide, upstreams, resilience },
-      approvals: { desk, addressOf: approvalAddress, mask: createArgumentMask(deps.redactor) },
+      approvals: { desk, addressOf: approvalAddress, mask },
       requestConsent: deps.requestConsent,
       onBroken: (error) => log.error({ err: error }, 'a pipeline stage broke'),
     }),

@@ -13,6 +13,7 @@ import { refusalWords } from './words.ts';
 
 const PAGE_KEY = 'toolgate.pageKey';
 const SUBJECT_KEY = 'toolgate.subject';
+const APPROVAL_KEY = 'toolgate.approval';
 const TIMEOUT_MS = 30_000;
 
 /** What the address of the page brought along; it leaves the address bar and the history at once. */
@@ -38,7 +39,14 @@ export class BrowserSession {
   arrive(): Arrival | undefined {
     const { hash, pathname, search } = this.#window.location;
     const given = new URLSearchParams(hash.slice(1));
-    const [code, problem, token] = ['code', 'problem', 'token'].map((name) => given.get(name));
+    const [code, problem, token, approval] = ['code', 'problem', 'token', 'approval'].map((name) =>
+      given.get(name),
+    );
+    if (approval != null && /^[\w-]{1,100}$/.test(approval)) this.approval = approval;
+    if (approval != null && code == null && problem == null && token == null) {
+      this.#window.history.replaceState(null, '', pathname + search);
+      return {};
+    }
     if (code == null && problem == null && token == null) return undefined;
     this.#window.history.replaceState(null, '', pathname + search);
     if (token != null)
@@ -48,6 +56,16 @@ export class BrowserSession {
     return {
       problem: known ? SIGN_IN_PROBLEMS[problem as SignInProblem] : 'The sign-in did not succeed. Try again.',
     };
+  }
+
+  /** The approval that was asked for, kept in this tab over a sign-in until it has been looked at. */
+  get approval(): string | undefined {
+    return this.#window.sessionStorage.getItem(APPROVAL_KEY) ?? undefined;
+  }
+
+  set approval(id: string | undefined) {
+    if (id === undefined) this.#window.sessionStorage.removeItem(APPROVAL_KEY);
+    else this.#window.sessionStorage.setItem(APPROVAL_KEY, id);
   }
 
   /** The headers of a request of this page. */
@@ -97,7 +115,10 @@ export class BrowserSession {
     const { sessionStorage, location } = this.#window;
     const before = sessionStorage.getItem(SUBJECT_KEY);
     const same = before === null || before === subject;
+    const { approval } = this;
     if (!same) sessionStorage.clear();
+    // Whoever opened its address is whoever signed in after it.
+    if (!same) this.approval = approval;
     sessionStorage.setItem(SUBJECT_KEY, subject);
     if (!same) location.reload();
     return same;

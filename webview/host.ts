@@ -12,6 +12,8 @@ export interface HostState extends Omit<GatewayState, 'status' | 'address' | 'er
   readonly signIn?: SignInState | undefined;
   /** A one-time link was opened while somebody is signed in already: it waits for the user's word. */
   readonly linkWaits?: boolean | undefined;
+  /** The console's alone: the approval that the address of the page asks for, by its id. */
+  readonly approval?: string | undefined;
 }
 
 /** How to sign in: with a token, at an OpenID provider, or with the one-time link that waits. */
@@ -51,6 +53,8 @@ export interface Host {
   signIn(way: SignInWay): void;
   /** Leaves the one-time link that waits unused. */
   dismissLink(): void;
+  /** Asks for no approval any more. */
+  dismissApproval(): void;
   signOut(): void;
   /** What the page kept when it was last open; undefined at first. */
   load(): unknown;

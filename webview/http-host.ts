@@ -17,6 +17,8 @@ export class HttpHost implements Host {
   #onState: (state: HostState) => void = () => undefined;
   #onRegistryChanged: () => void = () => undefined;
   #signIn: SignInState | undefined;
+  /** What was told last. */
+  #last: HostState = { status: 'starting' };
   /** Of a one-time link that was opened and is not spent yet. */
   #code: string | undefined;
   /** Ends the event stream of before, when somebody signs in. */
@@ -57,6 +59,11 @@ export class HttpHost implements Host {
   dismissLink(): void {
     this.#code = undefined;
     this.#connect();
+  }
+
+  dismissApproval(): void {
+    this.#session.approval = undefined;
+    this.#onState({ ...this.#last, approval: undefined });
   }
 
   signOut(): void {
@@ -227,12 +234,14 @@ export class HttpHost implements Host {
   /** Says nothing any more once the connection that found it out has been replaced. */
   #report(state: HostState, signal: AbortSignal): void {
     if (signal.aborted) return;
-    this.#onState({
+    this.#last = {
       ...state,
+      approval: this.#session.approval,
       address: this.#window.location.origin,
       signIn: this.#signIn,
       linkWaits: this.#code !== undefined && this.#signIn?.signedIn != null,
-    });
+    };
+    this.#onState(this.#last);
   }
 
   #fetch(method: string, path: string, body: unknown, signal: AbortSignal): Promise<Response> {

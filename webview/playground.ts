@@ -33,6 +33,12 @@ export interface View {
   readonly conversation: Conversation;
 }
 
+/** An approval as it stands, and what went wrong, in words. */
+export interface ApprovalAnswer {
+  readonly approval?: ApprovalView;
+  readonly problem?: string;
+}
+
 interface ActiveRun {
   readonly turn: number;
   readonly abort: AbortController;
@@ -196,23 +202,25 @@ export class Playground {
     return reply.status === 200 ? undefined : refusalWords(reply.status, reply.body);
   }
 
-  /** The calls that wait and that the user may decide; none when they cannot be read. */
+  /** The calls that wait for the user's word, and the user's own; none when they cannot be read. */
   async approvals(): Promise<readonly ApprovalView[]> {
     const read = await this.#get('/api/v1/approvals?status=pending', (body) =>
       approvalListSchema.parse(body),
     );
-    return 'value' in read ? read.value.approvals.filter(({ mayDecide }) => mayDecide) : [];
+    return 'value' in read ? read.value.approvals : [];
   }
 
-  async approval(id: string): Promise<ApprovalView | undefined> {
+  /** One approval, or why it cannot be shown, in words. */
+  async approval(id: string): Promise<ApprovalAnswer> {
     const read = await this.#get(`/api/v1/approvals/${id}`, (body) => approvalViewSchema.parse(body));
-    return 'value' in read ? read.value : undefined;
+    return 'value' in read ? { approval: read.value } : { problem: read.error };
   }
 
-  /** Resolves with what went wrong, in words. */
-  async decide(id: string, verdict: 'approve' | 'deny'): Promise<string | undefined> {
-    const reply = await this.host.request('POST', `/api/v1/approvals/${id}/${verdict}`, {});
-    return reply.status === 200 ? undefined : refusalWords(reply.status, reply.body);
+  /** Decides an approval: how it stands then, and what went wrong, in words. */
+  async decide(id: string, verdict: 'approve' | 'deny', body: object): Promise<ApprovalAnswer> {
+    const reply = await this.host.request('POST', `/api/v1/approvals/${id}/${verdict}`, body);
+    const answer = await this.approval(id);
+    return reply.status === 200 ? answer : { ...answer, problem: refusalWords(reply.status, reply.body) };
   }
 
   async #get<T>(path: string, parse: (body: unknown) => T): Promise<{ value: T } | { error: string }> {

@@ -106,6 +106,10 @@ export class VsCodeHost implements Host {
     // Links are for browsers.
   }
 
+  dismissApproval(): void {
+    // The editor shows approvals itself.
+  }
+
   signOut(): void {
     // Nobody is signed in but the user of VS Code.
   }

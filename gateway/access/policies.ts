@@ -28,8 +28,11 @@ export interface GuardrailPolicy extends Compiled<GuardrailConfig> {
 
 /** Calls that somebody has to approve first. */
 export interface ApprovalPolicy extends Compiled<ApprovalTerms> {
-  /** Of the policies of one source the first that is about a call counts; each source has its own word. */
-  readonly source: string;
+  /**
+   * Whose policy it is, `undefined` for those of `policies.approvals`. Of the policies of one group, and of those of
+   * none, the first that is about a call counts; each has a word of its own.
+   */
+  readonly group: string | undefined;
 }
 
 /** The configuration's policies, in its order. */
@@ -64,7 +67,7 @@ export function compilePolicies(config: Config): Policies {
       ...config.groups.flatMap((group, index) => compileGroupApprovals(group, index, conditionOf)),
       ...compileSection(policies.approvals, 'policies.approvals', conditionOf).map((one) => ({
         ...one,
-        source: 'policies',
+        group: undefined,
       })),
     ],
   };
@@ -118,7 +121,7 @@ function compileGroupApprovals(
     const holds = compileWhen(when, path, conditionOf);
     const applies: Applies = (facts) =>
       facts.targets.some((target) => target.group === name && meant(target)) && holds(facts);
-    return { policy, applies, path, source: name };
+    return { policy, applies, path, group: name };
   });
 }
 

@@ -21,6 +21,15 @@ export function reachesTool({ tools }: TokenScope, serverId: string, tool: strin
   return tools === null || tools.some((pattern) => compileGlob(pattern)(`${serverId}:${tool}`));
 }
 
+/** Whether a token reaches what a call was for. */
+export function reachesCall(
+  scope: TokenScope,
+  { serverId, tool }: { readonly serverId: string; readonly tool: string },
+): boolean {
+  const group = serverId.slice(0, serverId.indexOf(':'));
+  return reachesGroup(scope, group) && reachesServer(scope, serverId) && reachesTool(scope, serverId, tool);
+}
+
 export function reachesModel({ models }: TokenScope, model: string): boolean {
   return models === null || models.some((pattern) => compileGlob(pattern)(model));
 }

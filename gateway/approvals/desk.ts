@@ -2,8 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MayApprove } from '../access/approve.ts';
 import type { ApprovalDecision, ApprovalScope } from '../contract/approvals.ts';
-import type { Principal } from '../identity/principal.ts';
-import type { ApprovalContent, ApprovalRecord, ApprovalStore, GrantRecord } from '../storage/contracts.ts';
+import { WHOLE_SCOPE, type Principal } from '../identity/principal.ts';
+import type {
+  ApprovalContent,
+  ApprovalRecord,
+  ApprovalStore,
+  Approver,
+  GrantRecord,
+} from '../storage/contracts.ts';
 import { ApprovalError } from './errors.ts';
 
 /** A call that needs somebody's word, with all that the word is bound to. */
@@ -22,9 +28,12 @@ export interface Ask {
  * many try; a standing one those of one caller and one tool while it lasts.
  */
 export interface ApprovalDesk {
-  /** Lets a call through by a standing approval or by one that was given for it; undefined when there is none. */
-  pass(ask: Ask): Promise<{ readonly id: string } | undefined>;
-  /** Whether one would; nothing is spent. */
+  /**
+   * Lets a call through for which each of these was approved, by a standing approval or by one that was given for it:
+   * the ids of those. Undefined when one is lacking, or an equal call was faster; then none of them is spent.
+   */
+  pass(asks: readonly Ask[]): Promise<readonly string[] | undefined>;
+  /** Whether this was; nothing is spent. */
   mayPass(ask: Ask): Promise<boolean>;
   /** The denial of the same call that still holds, else the request that waits: a new one if need be. */
   open(ask: Ask): Promise<ApprovalRecord>;
@@ -56,13 +65,14 @@ export interface ApprovalDesk {
 export interface DeskDeps {
   readonly store: ApprovalStore;
   readonly mayApprove: MayApprove;
+  /** Makes visible what of others' words nobody would see. */
+  readonly show: (text: string) => string;
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
 }
 
 /** Requests of one caller, and of all, that may wait at once: more would bury the approvers. */
-const MAX_WAITING_EACH = 50;
-const MAX_WAITING = 1_000;
+const MOST_WAITING = { each: 50, all: 1_000 };
 /** Another gateway on the same store may have decided; and time passes. */
 const LOOK_EVERY_MS = 1_000;
 /** A standing approval for a run or session ends at the latest after this. */
@@ -77,53 +87,51 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
   const expiring = setInterval(() => {
     store.expire(now()).then((records) => records.forEach(tell), deps.onError);
   }, LOOK_EVERY_MS).unref();
-  // Two equal calls at once must not make two requests of one.
-  let opening: Promise<unknown> = Promise.resolve();
-
-  const openNow = async (ask: Ask): Promise<ApprovalRecord> => {
-    const known = await store.find(ask.binding, ['pending', 'denied'], now());
-    if (known !== undefined) return known;
-    const waiting = await store.list({ status: 'pending', limit: MAX_WAITING });
-    const own = waiting.filter(({ subject }) => subject === ask.subject).length;
-    if (waiting.length >= MAX_WAITING || own >= MAX_WAITING_EACH)
-      throw new ApprovalError('full', `${own} calls of ${ask.subject} wait for approval already`);
-    const record: ApprovalRecord = {
-      id: `apr_${randomBytes(12).toString('hex')}`,
-      status: 'pending',
-      binding: ask.binding,
-      family: ask.family,
-      subject: ask.subject,
-      createdAt: now(),
-      expiresAt: now() + ask.expires,
-      content: ask.content,
-      decision: null,
-    };
-    await store.add(record);
-    tell(record);
-    return record;
-  };
   const found = async (id: string): Promise<ApprovalRecord> => {
     const record = await store.get(id);
     if (record === undefined) throw new ApprovalError('missing', `there is no approval "${id}"`);
     return record;
   };
   const refusal = (principal: Principal, { subject, content }: ApprovalRecord): string | undefined => {
-    const { group, approvers, fourEyes } = content;
-    const decision = deps.mayApprove(principal, { caller: subject, group, approvers, fourEyes });
+    const decision = deps.mayApprove(principal, { caller: subject, ...termsOf(content) });
     return decision.effect === 'allow' ? undefined : decision.reason;
+  };
+  /** Whether somebody who decided still may: they can have been disabled, or have left the team. */
+  const stillMay = (
+    decision: (Approver & { readonly by: string }) | null,
+    { subject, content }: { readonly subject: string; readonly content: Terms },
+  ): boolean => {
+    if (decision === null) return false;
+    const { by, administrator, teams } = decision;
+    const principal = { subject: by, tokenId: '', administrator, claims: { teams }, scope: WHOLE_SCOPE };
+    return deps.mayApprove(principal, { caller: subject, ...termsOf(content) }).effect === 'allow';
+  };
+  /** What lets a call through. A denial of just that call holds against whatever else was allowed. */
+  const wayFor = async ({ binding, family, content }: Ask): Promise<Way | undefined> => {
+    const time = now();
+    if ((await store.find(binding, ['denied'], time)) !== undefined) return undefined;
+    const approved = await store.find(binding, ['approved'], time);
+    if (approved !== undefined && stillMay(approved.decision, approved)) return { approval: approved.id };
+    const lasting = (await store.grants(time, family)).find(
+      (grant) =>
+        (grant.session === null || grant.session === content.session) &&
+        stillMay(grant, { subject: grant.subject, content: grant }),
+    );
+    return lasting && { grant: lasting.id };
   };
   const grantFor = (
     { subject, family, content }: ApprovalRecord,
-    by: string,
+    decision: Approver & { readonly by: string },
     scope: Exclude<ApprovalScope, 'once'>,
   ): GrantRecord => {
     const minutes = scope === 'session' ? LONGEST_SESSION_MS / 60_000 : scope.minutes;
     return {
       id: `grant_${randomBytes(12).toString('hex')}`,
-      ...{ family, subject, by },
+      ...{ family, subject, by: decision.by },
+      ...{ administrator: decision.administrator, teams: decision.teams },
       server: content.server,
       tool: content.tool,
-      group: content.group,
+      ...termsOf(content),
       session: scope === 'session' ? content.session : null,
       createdAt: now(),
       expiresAt: now() + minutes * 60_000,
@@ -132,23 +140,32 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
   };
 
   return {
-    pass: async ({ family, binding, content }) => {
-      const spent = await store.spend(binding, now());
-      if (spent === undefined) return store.useGrant(family, content.session, now());
-      tell(spent);
-      return spent;
+    pass: async (asks) => {
+      const ways = await Promise.all(asks.map(wayFor));
+      if (!ways.every((way) => way !== undefined)) return undefined;
+      const approvals = ways.flatMap((way) => ('approval' in way ? way.approval : []));
+      const grants = ways.flatMap((way) => ('grant' in way ? way.grant : []));
+      if (!(await store.take({ approvals, grants }, now()))) return undefined;
+      for (const id of approvals) tell(await store.get(id));
+      return [...approvals, ...grants];
     },
-    mayPass: async ({ family, binding, content }) => {
-      const lasting = await store.grants(now());
-      const granted = lasting.some(
-        (grant) => grant.family === family && (grant.session === null || grant.session === content.session),
+    mayPass: async (ask) => (await wayFor(ask)) !== undefined,
+    open: async (ask) => {
+      const { binding, family, subject, content, expires } = ask;
+      const time = now();
+      const opened = await store.add(
+        {
+          id: `apr_${randomBytes(12).toString('hex')}`,
+          ...{ status: 'pending', binding, family, subject },
+          ...{ createdAt: time, expiresAt: time + expires },
+          ...{ content, decision: null },
+        },
+        MOST_WAITING,
       );
-      return granted || (await store.find(binding, ['approved'], now())) !== undefined;
-    },
-    open: (ask) => {
-      const opened = opening.then(() => openNow(ask));
-      opening = opened.catch(() => undefined);
-      return opened;
+      if ('full' in opened)
+        throw new ApprovalError('full', `${opened.full} calls of ${subject} wait for approval already`);
+      if (opened.added) tell(opened.record);
+      return opened.record;
     },
     settled: async (id, signal) => {
       while (!signal.aborted) {
@@ -176,18 +193,18 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
           'unfit',
           'the call belongs to no run or session; approve it once, or for minutes',
         );
-      const decision: ApprovalDecision = {
+      const decision = {
         ...{ verdict, via },
         by: principal.subject,
+        ...{ administrator: principal.administrator, teams: [...principal.claims.teams] },
         at: now(),
-        ...(person !== undefined && { person }),
-        ...(reason !== undefined && { reason }),
+        ...(person !== undefined && { person: deps.show(person) }),
+        ...(reason !== undefined && { reason: deps.show(reason) }),
         ...(verdict === 'approved' && { scope }),
       };
       if (!(await store.settle(id, verdict, decision, now())))
         throw new ApprovalError('decided', decidedText(await found(id)));
-      if (verdict === 'approved' && scope !== 'once')
-        await store.addGrant(grantFor(record, principal.subject, scope));
+      if (verdict === 'approved' && scope !== 'once') await store.addGrant(grantFor(record, decision, scope));
       const settled = await found(id);
       tell(settled);
       return settled;
@@ -206,6 +223,15 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
     },
     close: () => clearInterval(expiring),
   };
+}
+
+type Terms = Pick<ApprovalContent, 'group' | 'approvers' | 'fourEyes'>;
+
+/** By what a call goes through: an approval that is spent, or a grant that lasts. */
+type Way = { readonly approval: string } | { readonly grant: string };
+
+function termsOf({ group, approvers, fourEyes }: Terms): Terms {
+  return { group, approvers, fourEyes };
 }
 
 /** Resolves soon after a request may have changed. */

@@ -8,7 +8,7 @@ import type { ApprovalDesk } from './desk.ts';
 
 /** Tries after a failure, and how long before each. */
 const PAUSES_MS = [500, 2_000, 10_000];
-/** Messages under way at once; beyond them new ones are dropped and logged. */
+/** Messages under way to one webhook at once; beyond them new ones are dropped and logged. */
 const MAX_UNDER_WAY = 100;
 
 /**
@@ -25,7 +25,10 @@ export function startApprovalWebhooks(deps: {
   readonly onFailed: (webhook: string, id: string, error: unknown) => void;
 }): { close(): void } {
   const closing = new AbortController();
-  let underWay = 0;
+  const underWay = new Map<string, number>();
+  const count = (name: string, change: 1 | -1): void => {
+    underWay.set(name, (underWay.get(name) ?? 0) + change);
+  };
   const post = async (record: ApprovalRecord, webhook: ApprovalWebhook): Promise<void> => {
     const body = JSON.stringify(deps.eventOf(record, webhook));
     const headers = {
@@ -53,16 +56,16 @@ export function startApprovalWebhooks(deps: {
   const stop = deps.desk.onChange((record) => {
     if (record === undefined) return;
     for (const webhook of deps.webhooks()) {
-      if (underWay >= MAX_UNDER_WAY) {
+      if ((underWay.get(webhook.name) ?? 0) >= MAX_UNDER_WAY) {
         deps.onFailed(webhook.name, record.id, new Error(`${MAX_UNDER_WAY} messages are under way`));
         continue;
       }
-      underWay += 1;
+      count(webhook.name, 1);
       tell(record, webhook)
         .catch((error: unknown) => {
           if (!closing.signal.aborted) deps.onFailed(webhook.name, record.id, error);
         })
-        .finally(() => (underWay -= 1));
+        .finally(() => count(webhook.name, -1));
     }
   });
   return {

@@ -56,7 +56,9 @@ async function list(options: Options & { all?: boolean }): Promise<void> {
   const rows = answer.approvals.map((one) => [
     one.id,
     approvalTitle(one),
-    approvalState(one, Date.now()),
+    one.status === 'pending' && !one.mayDecide
+      ? `${approvalState(one, Date.now())}, not for you`
+      : approvalState(one, Date.now()),
     one.reason,
   ]);
   process.stdout.write(table(['id', 'what', 'state', 'why'], rows));
@@ -107,7 +109,7 @@ async function grants(options: Options): Promise<void> {
   }
   const rows = answer.grants.map((one) => [
     ...[one.id, one.subject, one.server, one.tool, one.session ?? 'any', one.by, String(one.uses)],
-    new Date(one.expiresAt).toISOString().slice(0, 16),
+    new Date(one.expiresAt).toISOString().replace(/:\d\d\.\d+/, ''),
   ]);
   process.stdout.write(table(['id', 'whose', 'server', 'tool', 'session', 'by', 'uses', 'until'], rows));
 }

@@ -5,22 +5,37 @@ export function approvalTitle({ subject, tool, server }: ApprovalView): string {
   return `${subject} wants to run ${tool} on ${server}`;
 }
 
+/** Who may decide, in words. */
+export function whoDecides({ approvers, fourEyes }: Pick<ApprovalView, 'approvers' | 'fourEyes'>): string {
+  const names = approvers.length === 0 ? 'administrators and who manages the group' : approvers.join(', ');
+  return fourEyes ? `${names}; never the caller` : names;
+}
+
 /** How it stands: `waits, 12 min left` or `approved by user:carol`. */
 export function approvalState({ status, decision, expiresAt }: ApprovalView, now: number): string {
-  if (status === 'pending') return `waits, ${Math.max(1, Math.round((expiresAt - now) / 60_000))} min left`;
+  if (status === 'pending') return `waits, ${timeLeft(expiresAt - now)} left`;
   const by = decision === null ? '' : ` by ${decision.person ?? decision.by}`;
-  return `${status === 'spent' ? 'approved and called' : status}${by}`;
+  return status === 'spent' ? `approved${by}, and called` : `${status}${by}`;
+}
+
+/** `12 min`, or seconds in the last two minutes. */
+export function timeLeft(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
 /** All of it, to be read before deciding. */
 export function approvalText(approval: ApprovalView, now: number): string {
-  const { id, reason, rule, approvers, model, source, url, decision } = approval;
+  const { id, reason, rule, model, source, url, decision } = approval;
   const lines = [
     approvalTitle(approval),
     '',
     `Why:       ${reason} (${rule})`,
+    ...(approval.destructive ? ['Mind:      the tool may destroy something'] : []),
     `Asked by:  ${[source, model].filter((one) => one !== null).join(', ')}`,
-    `Approvers: ${approvers.length === 0 ? 'who manages the group' : approvers.join(', ')}`,
+    `Approvers: ${whoDecides(approval)}`,
     `State:     ${approvalState(approval, now)}`,
     ...(decision?.reason === undefined ? [] : [`Reason:    ${decision.reason}`]),
     `Id:        ${id}`,

@@ -60,6 +60,8 @@ export const approvalViewSchema = z.object({
   description: z.string().nullable(),
   /** As the server would get them; what is known to be secret is masked. */
   arguments: z.record(z.string(), z.unknown()),
+  /** False in a list, where arguments and diffs are too long for one and are left out: read it by its id. */
+  whole: z.boolean(),
   /** Arguments that hold a diff, as unified diff text. */
   diffs: z.array(z.object({ argument: z.string(), text: z.string() })),
   /** Why it was asked, in words, and by which rule. */
@@ -68,6 +70,10 @@ export const approvalViewSchema = z.object({
   /** Who may decide; administrators and the group's managers where nobody is named. */
   approvers: z.array(z.string()),
   fourEyes: z.boolean(),
+  /** What is called may destroy something. */
+  destructive: z.boolean().default(false),
+  /** What an approval for the `session` would last for; null where the call belongs to none. */
+  lasts: z.enum(['run', 'session']).nullable(),
   /** Milliseconds since the epoch. */
   createdAt: z.number(),
   expiresAt: z.number(),

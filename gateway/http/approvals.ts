@@ -1,14 +1,17 @@
 import type { Request, Response } from 'express';
 import * as z from 'zod';
 import type { Decide } from '../access/decide.ts';
+import { reachesCall } from '../access/scope.ts';
 import type { ApprovalDesk } from '../approvals/desk.ts';
 import { ApprovalError } from '../approvals/errors.ts';
 import { shownOf } from '../approvals/event.ts';
 import type { ApprovalWebhook } from '../config/policies/approvals.ts';
 import {
+  approvalGrantSchema,
   approvalWordSchema,
   approveRequestSchema,
   denyRequestSchema,
+  type ApprovalGrantList,
   type ApprovalList,
   type ApprovalsChanged,
   type ApprovalView,
@@ -23,6 +26,10 @@ import { openSse } from './sse.ts';
 
 const BODY_LIMIT = 16 * 1024;
 const MAX_LISTED = 500;
+/** What is looked through for what somebody may see: as many as can wait. */
+const MAX_LOOKED_THROUGH = 1_000;
+/** Of arguments and diffs of one in a list. */
+const MAX_LISTED_CHARS = 16_000;
 const SETTLE_MS = 50;
 
 export interface ApprovalRoutesDeps {
@@ -36,8 +43,8 @@ type Handler = (req: Request, res: Response, principal: Principal) => Promise<vo
 type Routes = Readonly<Record<'list' | 'get' | 'approve' | 'deny' | 'events' | 'grants' | 'revoke', Handler>>;
 
 /**
- * `/api/v1/approvals` and `/api/v1/approval-grants`. Everybody sees their own requests and those they may decide;
- * administrators see all. What is not for somebody's eyes is not there.
+ * `/api/v1/approvals` and `/api/v1/approval-grants`. Everybody sees their own requests, as far as their token reaches,
+ * and those they may decide; administrators see all. What is not for somebody's eyes is not there.
  */
 export function createApprovalRoutes({
   approvals,
@@ -54,7 +61,7 @@ export function createApprovalRoutes({
     return { ...shownOf(record, approvalAddress(record.id)), mayDecide, whyNot };
   };
   const sees = (principal: Principal, record: ApprovalRecord): boolean =>
-    record.subject === principal.subject ||
+    (record.subject === principal.subject && reachesCall(principal.scope, record.content)) ||
     approvals.refusal(principal, record) === undefined ||
     administers(principal);
   const seen = async (req: Request, principal: Principal): Promise<ApprovalRecord> => {
@@ -74,10 +81,9 @@ export function createApprovalRoutes({
   const routes: Routes = {
     list: async (req, res, principal) => {
       const { status, limit } = listQuerySchema.parse(req.query);
-      const records = await approvals.list({ pending: status === 'pending', limit });
-      const answer: ApprovalList = {
-        approvals: records.filter((one) => sees(principal, one)).map((one) => viewOf(principal, one)),
-      };
+      const records = await approvals.list({ pending: status === 'pending', limit: MAX_LOOKED_THROUGH });
+      const seen = records.filter((one) => sees(principal, one)).slice(0, limit);
+      const answer: ApprovalList = { approvals: seen.map((one) => listed(viewOf(principal, one))) };
       res.json(answer);
     },
     get: async (req, res, principal) => {
@@ -93,8 +99,9 @@ export function createApprovalRoutes({
       const all = await approvals.grants();
       const grants = all
         .filter((grant) => grant.subject === principal.subject || approvals.mayRevoke(principal, grant))
-        .map(({ family: _family, group: _group, ...grant }) => grant);
-      res.json({ grants });
+        .map((grant) => approvalGrantSchema.parse(grant));
+      const answer: ApprovalGrantList = { grants };
+      res.json(answer);
     },
     revoke: async (req, res, principal) => {
       const id = String(req.params['id']);
@@ -135,7 +142,7 @@ export function createWebhookRoute(deps: {
       sendProblem(res, 403, 'this webhook decides nothing; give it the name of an approver', { rule: 'as' });
       return;
     }
-    const { id, ...word } = approvalWordSchema.parse(JSON.parse(body));
+    const { id, ...word } = approvalWordSchema.parse(parsed(body));
     const principal: Principal = {
       subject: webhook.as,
       tokenId: `webhook:${webhook.name}`,
@@ -146,6 +153,21 @@ export function createWebhookRoute(deps: {
     const decided = await deps.approvals.decide(principal, id, { ...word, via: 'webhook' });
     res.json({ id, status: decided.status });
   };
+}
+
+/** A list of many stays one that a client can take, however much their callers send. */
+function listed(view: ApprovalView): ApprovalView {
+  const long = JSON.stringify([view.arguments, view.diffs]).length > MAX_LISTED_CHARS;
+  return long ? { ...view, whole: false, arguments: {}, diffs: [] } : view;
+}
+
+/** Undefined, which no word is, where it is no JSON. */
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
 }
 
 const listQuerySchema = z.object({
@@ -190,7 +212,7 @@ async function follow(
       stream.end();
       return;
     }
-    const records = await approvals.list({ pending: true, limit: MAX_LISTED });
+    const records = await approvals.list({ pending: true, limit: MAX_LOOKED_THROUGH });
     const waiting = records.filter((record) => approvals.refusal(principal, record) === undefined).length;
     const event: ApprovalsChanged = { waiting };
     await stream.send({ name: 'approvals', data: JSON.stringify(event) });

@@ -1,3 +1,4 @@
+import { compileMatcher } from '../access/match.ts';
 import type { ApprovalPolicy } from '../access/policies.ts';
 import type { PolicyFacts } from '../access/when.ts';
 import type { ApprovalDesk, Ask } from '../approvals/desk.ts';
@@ -19,7 +20,7 @@ import {
 import { digestOf } from './canonical.ts';
 import { refuse, refused } from './refuse.ts';
 import type { Ruling } from './ruling.ts';
-import { toolOf } from './way.ts';
+import { serverOf, toolOf } from './way.ts';
 
 export interface ApprovalStageDeps {
   readonly desk: ApprovalDesk;
@@ -35,74 +36,77 @@ export interface ApprovalStageDeps {
   readonly onError: (error: unknown) => void;
 }
 
+const destroys = compileMatcher('@destructive');
 const TELL_EVERY_MS = 5_000;
 /** Characters of the arguments in a question; the whole of them is at the approval's address. */
 const MAX_ASKED = 2_000;
-/** Equal calls may take each other's approval; after that often, somebody is playing. */
-const MAX_ROUNDS = 5;
+/** Each word that a call waits for takes one, and each approval that an equal call took; beyond, somebody is playing. */
+const MAX_ROUNDS = 12;
 
 /** Holds back calls that a policy wants approved, until somebody has. */
 export function approvalStage(deps: ApprovalStageDeps): Stage {
   return (call, next) => {
-    const { policies, facts } = deps.ruling();
+    const { policies } = deps.ruling();
     if (policies.approvals.length === 0 || call.target.kind === 'logging') return next(call);
-    const seen = facts.call(call);
-    if (seen === undefined || call.principal === undefined)
-      return refuse('unauthenticated', 'nobody is known to make this call');
-    const due = dueOf(policies.approvals, seen);
-    return due.length === 0 ? next(call) : gate(deps, call, call.principal, seen, due, next);
+    // A later round of a call that was approved: it is one call, however often its server asks.
+    if (call.facts.approval !== null) return next(call);
+    const { principal } = call;
+    if (principal === undefined) return refuse('unauthenticated', 'nobody is known to make this call');
+    const due = dueOf(deps, call);
+    return due.length === 0 ? next(call) : gate(deps, call, principal, due, next);
   };
 }
 
-/** The first policy of each source that is about the call. */
-function dueOf(policies: readonly ApprovalPolicy[], facts: PolicyFacts): ApprovalPolicy[] {
+/** What has to be approved of a call by the rules as they are: the first policy of each source that is about it. */
+function dueOf(deps: ApprovalStageDeps, call: Call): Due[] {
+  const { policies, facts } = deps.ruling();
+  const seen = facts.call(call);
+  if (seen === undefined) return [];
   const due: ApprovalPolicy[] = [];
-  for (const policy of policies)
-    if (!due.some(({ source }) => source === policy.source) && policy.applies(facts)) due.push(policy);
-  return due;
+  for (const policy of policies.approvals)
+    if (!due.some(({ group }) => group === policy.group) && policy.applies(seen)) due.push(policy);
+  return due.map((policy) => ({ policy, ask: askOf(deps, call, seen, policy) }));
+}
+
+interface Due {
+  readonly policy: ApprovalPolicy;
+  readonly ask: Ask;
 }
 
 async function gate(
   deps: ApprovalStageDeps,
   call: Call,
   principal: Principal,
-  facts: PolicyFacts,
-  due: readonly ApprovalPolicy[],
+  asked: readonly Due[],
   next: Next,
 ): Promise<Outcome> {
-  const asks = due.map((policy) => ({ policy, ask: askOf(deps, call, facts, policy) }));
+  let due = asked;
   let waited = false;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    for (const { policy, ask } of asks) {
-      if (await deps.desk.mayPass(ask)) continue;
-      const refusal = await obtain(deps, call, principal, ask, policy);
+    const lacking = await firstLacking(deps.desk, due);
+    if (lacking !== undefined) {
+      const refusal = await obtain(deps, call, principal, lacking.ask, lacking.policy);
       if (refusal !== undefined) return refusal;
       waited = true;
+      // The rules may have changed meanwhile: what was approved by others is another thing.
+      due = dueOf(deps, call);
+      continue;
     }
     const full = await call.places?.retake();
     if (full !== undefined) return refused(full);
     // All have been approved, and it can be made: only now is any of it spent.
-    const spent = await spendAll(
-      deps.desk,
-      asks.map(({ ask }) => ask),
-    );
+    const spent = await deps.desk.pass(due.map(({ ask }) => ask));
     if (spent === undefined) continue;
-    call.facts.approval = spent;
+    if (spent.length > 0) call.facts.approval = spent.join(' ');
     const judges = waited ? deps.judges : [];
     return judges.reduceRight<Next>((inner, judge) => (judged) => judge(judged, inner), next)(call);
   }
   return refuse('approval-required', `${call.target.name}: other equal calls took its approvals; try again`);
 }
 
-/** The ids of what let the call through; undefined when an equal call was faster. */
-async function spendAll(desk: ApprovalDesk, asks: readonly Ask[]): Promise<string | undefined> {
-  const ids: string[] = [];
-  for (const ask of asks) {
-    const passed = await desk.pass(ask);
-    if (passed === undefined) return undefined;
-    ids.push(passed.id);
-  }
-  return ids.join(' ');
+async function firstLacking(desk: ApprovalDesk, due: readonly Due[]): Promise<Due | undefined> {
+  for (const one of due) if (!(await desk.mayPass(one.ask))) return one;
+  return undefined;
 }
 
 /** Asks, and waits for the word. Undefined when it was given. */
@@ -160,7 +164,8 @@ async function obtain(
     const { decision } = settled ?? record;
     const verdict = status === 'spent' ? 'approved' : status;
     talk?.resolved?.(record.id, { verdict, by: decision?.by, reason: decision?.reason });
-    if (verdict === 'approved') return undefined;
+    // Taken back by another run that made the same call: this one asks for itself.
+    if (verdict === 'approved' || verdict === 'cancelled') return undefined;
     return verdict === 'denied' ? denied(call, settled ?? record, policy) : lapsed(call, policy);
   } finally {
     clearTimeout(timer);
@@ -206,14 +211,17 @@ function askOf(
   { catalog, mask }: ApprovalStageDeps,
   call: Call,
   facts: PolicyFacts,
-  { policy, path, source }: ApprovalPolicy,
+  { policy, path, group }: ApprovalPolicy,
 ): Ask {
   const { target, principal } = call;
   const entry = catalog.entry(target.serverId);
+  // The server behind a virtual one gets the call: it counts, and so do those who manage it.
+  const behind = serverOf(call, catalog);
   const tool = toolOf(call, catalog);
   const subject = principal?.subject ?? '';
   // With another policy, server or definition of the tool, it would be another thing that was approved.
-  const version = digestOf([policy, path, entry?.config ?? null, tool?.own ?? null]);
+  const configs = [entry?.config ?? null, catalog.entry(behind)?.config ?? null];
+  const version = digestOf([policy, path, configs, behind, tool?.own ?? null]);
   const kind = target.kind === 'tool' ? [] : [target.kind];
   const family = [subject, target.serverId, target.name, version, ...kind];
   const args = target.kind === 'tool' ? facts.args : call.params;
@@ -221,7 +229,7 @@ function askOf(
   const title = tool?.shown['title'] ?? tool?.shown['description'];
   return {
     family: digestOf(family),
-    binding: digestOf([...family, call.params['arguments'] ?? call.params]),
+    binding: digestOf([...family, target.kind === 'tool' ? (call.params['arguments'] ?? {}) : call.params]),
     subject,
     expires: policy.expires,
     content: {
@@ -231,9 +239,10 @@ function askOf(
       traceId: call.traceId,
       server: entry?.fqn ?? target.serverId,
       serverId: target.serverId,
-      group: source === 'policies' ? target.serverId.slice(0, target.serverId.indexOf(':')) : source,
+      group: group ?? behind.slice(0, behind.indexOf(':')),
       session: call.runId ?? call.session ?? null,
-      tool: target.name,
+      // A resource's address is the caller's own words.
+      tool: String(mask({ name: target.name })['name']),
       description: typeof title === 'string' ? title : null,
       arguments: masked,
       diffs: diffsIn(masked),
@@ -241,6 +250,7 @@ function askOf(
       rule: path,
       approvers: [...policy.approvers],
       fourEyes: policy.fourEyes,
+      destructive: facts.targets.some(({ tool: one }) => one !== undefined && destroys(one)),
     },
   };
 }

@@ -142,13 +142,32 @@ export interface ApprovalRecord {
   readonly createdAt: number;
   readonly expiresAt: number;
   readonly content: ApprovalContent;
-  readonly decision: ApprovalDecision | null;
+  readonly decision: KeptDecision | null;
+}
+
+/** A decision, with what else was known of whoever decided: their word counts while they may give it. */
+export type KeptDecision = ApprovalDecision & Approver;
+
+/** What an approver's token said of them. */
+export interface Approver {
+  readonly administrator: boolean;
+  readonly teams: readonly string[];
 }
 
 /** What of a request is kept to be shown and judged. */
 export interface ApprovalContent extends Omit<
   ApprovalView,
-  'id' | 'status' | 'subject' | 'createdAt' | 'expiresAt' | 'decision' | 'url' | 'mayDecide' | 'whyNot'
+  | 'id'
+  | 'status'
+  | 'subject'
+  | 'createdAt'
+  | 'expiresAt'
+  | 'decision'
+  | 'url'
+  | 'mayDecide'
+  | 'whyNot'
+  | 'lasts'
+  | 'whole'
 > {
   /** `group:server`, and the group by which approvers are found. */
   readonly serverId: string;
@@ -157,10 +176,10 @@ export interface ApprovalContent extends Omit<
   readonly session: string | null;
 }
 
-/** A standing approval. */
-export interface GrantRecord extends ApprovalGrant {
+/** A standing approval, with the terms under which it was given. */
+export interface GrantRecord
+  extends ApprovalGrant, Approver, Pick<ApprovalContent, 'group' | 'approvers' | 'fourEyes'> {
   readonly family: string;
-  readonly group: string;
 }
 
 /**
@@ -168,7 +187,14 @@ export interface GrantRecord extends ApprovalGrant {
  * racing calls one alone spends an approval, and of racing approvers one alone decides.
  */
 export interface ApprovalStore {
-  add(record: ApprovalRecord): Promise<void>;
+  /**
+   * Puts a new one down. Where the same call waits already, or a denial of it holds, that one is answered, and nothing
+   * put down; so it is where as many wait as may, and `full` says how many of that caller do.
+   */
+  add(
+    record: ApprovalRecord,
+    most: { readonly each: number; readonly all: number },
+  ): Promise<{ readonly record: ApprovalRecord; readonly added: boolean } | { readonly full: number }>;
   get(id: string): Promise<ApprovalRecord | undefined>;
   /** The newest first; without `status`, all. */
   list(query: { readonly status?: ApprovalStatus; readonly limit: number }): Promise<ApprovalRecord[]>;
@@ -182,19 +208,24 @@ export interface ApprovalStore {
   settle(
     id: string,
     status: 'approved' | 'denied' | 'cancelled',
-    decision: ApprovalDecision | null,
+    decision: KeptDecision | null,
     now: number,
   ): Promise<boolean>;
-  /** Spends an approved one of a binding; undefined when there is none. */
-  spend(binding: string, now: number): Promise<ApprovalRecord | undefined>;
-  /** Marks the pending ones whose time has come, and answers them. */
+  /**
+   * Spends all of these approvals and counts a use of all of these grants, by their ids; or, where one is spent, taken
+   * back or expired, nothing at all, and answers false.
+   */
+  take(
+    wanted: { readonly approvals: readonly string[]; readonly grants: readonly string[] },
+    now: number,
+  ): Promise<boolean>;
+  /** Marks those whose time has come, pending or approved, and answers them. */
   expire(now: number): Promise<ApprovalRecord[]>;
   addGrant(grant: GrantRecord): Promise<void>;
-  /** Counts a use of a grant of that family and session that lasts; undefined when there is none. */
-  useGrant(family: string, session: string | null, now: number): Promise<GrantRecord | undefined>;
-  grants(now: number): Promise<GrantRecord[]>;
+  /** Those that last, of one family or of all. */
+  grants(now: number, family?: string): Promise<GrantRecord[]>;
   removeGrant(id: string): Promise<boolean>;
-  /** Deletes what was created before `time` and is over. */
+  /** Deletes what was over before `time`. */
   purge(time: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -2,8 +2,14 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely, type Selectable } from 'kysely';
-import type { ApprovalDecision, ApprovalStatus } from '../contract/approvals.ts';
-import type { ApprovalContent, ApprovalRecord, ApprovalStore, GrantRecord } from './contracts.ts';
+import type { ApprovalStatus } from '../contract/approvals.ts';
+import type {
+  ApprovalContent,
+  ApprovalRecord,
+  ApprovalStore,
+  GrantRecord,
+  KeptDecision,
+} from './contracts.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 
 interface Schema {
@@ -41,10 +47,12 @@ export async function openApprovalStore(file: string): Promise<ApprovalStore> {
   return {
     ...requests(db),
     ...grants(db),
+    ...atomic(database),
     purge: async (time) => {
+      // A denial holds until it expires, however long that is.
       await db
         .deleteFrom('approvals')
-        .where('createdAt', '<', time)
+        .where('expiresAt', '<', time)
         .where('status', '!=', 'pending')
         .execute();
       await db.deleteFrom('grants').where('expiresAt', '<', time).execute();
@@ -56,14 +64,79 @@ export async function openApprovalStore(file: string): Promise<ApprovalStore> {
   };
 }
 
-type Requests = Pick<ApprovalStore, 'add' | 'get' | 'list' | 'find' | 'settle' | 'spend' | 'expire'>;
+/**
+ * What is more than one statement and must be one change, beside other processes too. Made without waiting, so that
+ * nothing else of this process comes between.
+ */
+function atomic(database: DatabaseSync): Pick<ApprovalStore, 'add' | 'take'> {
+  const same = database.prepare(
+    `select * from approvals where binding = ? and status in ('pending', 'denied') and expiresAt > ?
+      order by createdAt desc limit 1`,
+  );
+  const waiting = database.prepare(
+    `select count(*) as "all", coalesce(sum(subject = ?), 0) as own from approvals
+      where status = 'pending' and expiresAt > ?`,
+  );
+  const insert = database.prepare(
+    `insert into approvals (id, status, binding, family, subject, createdAt, expiresAt, content, decision)
+      values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const spend = database.prepare(
+    `update approvals set status = 'spent' where id = ? and status = 'approved' and expiresAt > ?`,
+  );
+  const use = database.prepare('update grants set uses = uses + 1 where id = ? and expiresAt > ?');
+  return {
+    add: (record, most) =>
+      whole(database, () => {
+        const { id, status, binding, family, subject, createdAt, expiresAt, content, decision } = record;
+        const known = same.get(binding, createdAt) as Selectable<Schema['approvals']> | undefined;
+        if (known !== undefined) return { record: toRecord(known), added: false };
+        const { all, own } = waiting.get(subject, createdAt) as { all: number; own: number };
+        if (all >= most.all || own >= most.each) return { full: own };
+        const texts = [JSON.stringify(content), json(decision)] as const;
+        insert.run(id, status, binding, family, subject, createdAt, expiresAt, ...texts);
+        return { record, added: true };
+      }),
+    take: async ({ approvals, grants: lasting }, now) => {
+      try {
+        return await whole(database, () => {
+          const changed = [
+            ...approvals.map((id) => spend.run(id, now).changes),
+            ...lasting.map((id) => use.run(id, now).changes),
+          ];
+          if (!changed.every((count) => Number(count) === 1)) throw new Taken();
+          return true;
+        });
+      } catch (error) {
+        if (error instanceof Taken) return false;
+        throw error;
+      }
+    },
+  };
+}
+
+/** One of those that were wanted is not to be had: none is taken. */
+class Taken extends Error {}
+
+/** All that `work` does to the database, or nothing. */
+function whole<T>(database: DatabaseSync, work: () => T): Promise<T> {
+  return new Promise((resolve) => {
+    database.exec('begin immediate');
+    try {
+      const done = work();
+      database.exec('commit');
+      resolve(done);
+    } catch (error) {
+      database.exec('rollback');
+      throw error;
+    }
+  });
+}
+
+type Requests = Pick<ApprovalStore, 'get' | 'list' | 'find' | 'settle' | 'expire'>;
 
 function requests(db: Kysely<Schema>): Requests {
   return {
-    add: async ({ content, decision, ...record }) => {
-      const row = { ...record, content: JSON.stringify(content), decision: json(decision) };
-      await db.insertInto('approvals').values(row).execute();
-    },
     get: async (id) => {
       const row = await db.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst();
       return row && toRecord(row);
@@ -97,25 +170,6 @@ function requests(db: Kysely<Schema>): Requests {
         .executeTakeFirst();
       return row !== undefined;
     },
-    spend: async (binding, now) => {
-      const row = await db
-        .updateTable('approvals')
-        .set({ status: 'spent' })
-        .where('status', '=', 'approved')
-        .where('id', '=', (one) =>
-          one
-            .selectFrom('approvals')
-            .select('id')
-            .where('binding', '=', binding)
-            .where('status', '=', 'approved')
-            .where('expiresAt', '>', now)
-            .orderBy('createdAt')
-            .limit(1),
-        )
-        .returningAll()
-        .executeTakeFirst();
-      return row && toRecord(row);
-    },
     expire: async (now) => {
       const rows = await db
         .updateTable('approvals')
@@ -129,32 +183,16 @@ function requests(db: Kysely<Schema>): Requests {
   };
 }
 
-function grants(db: Kysely<Schema>): Pick<ApprovalStore, 'addGrant' | 'useGrant' | 'grants' | 'removeGrant'> {
+function grants(db: Kysely<Schema>): Pick<ApprovalStore, 'addGrant' | 'grants' | 'removeGrant'> {
   return {
     addGrant: async ({ id, family, session, expiresAt, uses, ...rest }) => {
       const row = { id, family, session, expiresAt, uses, content: JSON.stringify(rest) };
       await db.insertInto('grants').values(row).execute();
     },
-    useGrant: async (family, session, now) => {
-      const row = await db
-        .updateTable('grants')
-        .set((one) => ({ uses: one('uses', '+', 1) }))
-        .where('id', '=', (one) =>
-          one
-            .selectFrom('grants')
-            .select('id')
-            .where('family', '=', family)
-            .where('expiresAt', '>', now)
-            .where((either) => either.or([either('session', 'is', null), either('session', '=', session)]))
-            .limit(1),
-        )
-        .returningAll()
-        .executeTakeFirst();
-      return row && toGrant(row);
-    },
-    grants: async (now) => {
-      const rows = await db.selectFrom('grants').selectAll().where('expiresAt', '>', now).execute();
-      return rows.map(toGrant);
+    grants: async (now, family) => {
+      let query = db.selectFrom('grants').selectAll().where('expiresAt', '>', now);
+      if (family !== undefined) query = query.where('family', '=', family);
+      return (await query.execute()).map(toGrant);
     },
     removeGrant: async (id) => {
       const row = await db.deleteFrom('grants').where('id', '=', id).returning('id').executeTakeFirst();
@@ -167,7 +205,7 @@ function toRecord({ content, decision, ...row }: Selectable<Schema['approvals']>
   return {
     ...row,
     content: JSON.parse(content) as ApprovalContent,
-    decision: decision === null ? null : (JSON.parse(decision) as ApprovalDecision),
+    decision: decision === null ? null : (JSON.parse(decision) as KeptDecision),
   };
 }
 

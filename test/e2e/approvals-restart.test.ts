@@ -12,11 +12,15 @@ let wire: OpenAiWire;
 let gateway: RunningGateway;
 let people: People;
 
+const DIFF = '--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n same\n-old\n+new';
+
 const config = (): string => `version: 1
 groups:
   - name: prod
     access: { use: [everyone] }
-    approvals: [{ tools: ["@destructive"], approvers: ["user:carol"], wait: 500ms }]
+    approvals:
+      - { tools: ["@destructive"], approvers: ["user:carol"], wait: 500ms }
+      - { tools: [runAggregation], when: 'size(args.diff.split("\\n")) > 3', approvers: ["user:carol"] }
     servers:
       - ${database.entry('mongo')}
 models:
@@ -83,13 +87,13 @@ describe.each(['killed', 'stopped'] as const)('a gateway that is %s', (how) => {
     await api('carol', 'POST', `/approvals/${(await waiting()).id}/deny`, {});
   });
 
-  it('goes on with a paused run where it stood', async () => {
+  it('goes on with a run that a diff over the threshold has paused, where it stood, once the named approver allows it', async () => {
     database.clear();
     wire.requests.length = 0;
     wire.reply(
       calls([
         { id: 'c1', name: 'mongo__listCollections', arguments: `{"database":"${how}-run"}` },
-        { id: 'c2', name: 'mongo__deleteCollection', arguments: `{"database":"${how}-run"}` },
+        { id: 'c2', name: 'mongo__runAggregation', arguments: JSON.stringify({ database: how, diff: DIFF }) },
       ]),
       says('all done'),
     );
@@ -110,7 +114,7 @@ describe.each(['killed', 'stopped'] as const)('a gateway that is %s', (how) => {
     expect(database.seen.map(({ name }) => name)).toEqual(['listCollections']);
     await restart(how);
     const one = await waiting();
-    expect(one.runId).toBe(id);
+    expect(one).toMatchObject({ runId: id, diffs: [{ argument: 'diff', text: DIFF }], lasts: 'run' });
     const resumed = createAgentClient(gateway.address, people.tokens['dev'] ?? '');
     const stream = await vi.waitFor(
       async () => {
@@ -121,6 +125,9 @@ describe.each(['killed', 'stopped'] as const)('a gateway that is %s', (how) => {
       { timeout: 10_000 },
     );
     const rest = collect(stream.events);
+    for (const who of ['dev', 'owner'])
+      expect((await api(who, 'POST', `/approvals/${one.id}/approve`, {})).status).toBe(403);
+    expect(database.seen).toHaveLength(1);
     expect((await api('carol', 'POST', `/approvals/${one.id}/approve`, {})).status).toBe(200);
     const all = [...before, ...(await rest)];
     expect(gather(all)).toMatchObject({
@@ -128,7 +135,7 @@ describe.each(['killed', 'stopped'] as const)('a gateway that is %s', (how) => {
       results: [{ id: 'c1' }, { id: 'c2', isError: false }],
     });
     expect(eventOf(all, 'run.done')).toMatchObject({ runId: id, status: 'completed', toolCalls: 2 });
-    expect(database.seen.map(({ name }) => name)).toEqual(['listCollections', 'deleteCollection']);
+    expect(database.seen.map(({ name }) => name)).toEqual(['listCollections', 'runAggregation']);
     expect(wire.requests).toHaveLength(2);
   });
 });

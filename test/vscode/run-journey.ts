@@ -6,6 +6,7 @@ import type { Frame, Page } from 'playwright-core';
 import { launchBrowser, openWindow, webviewFrame } from './browser.ts';
 import { installHost } from './hosts.ts';
 import { changeAccess, seeAccess, seeSignIn } from './journey-access.ts';
+import { comeTooLate, decideCalls } from './journey-approvals.ts';
 import { freePort, installVsix, makeDataDir, removeDataDir, startServer } from './server.ts';
 import { eventually, Workbench } from './workbench.ts';
 import { makeWorkspace, MODULES_VARIABLE } from './workspace.ts';
@@ -81,7 +82,10 @@ async function journey(): Promise<void> {
   await changeAccess(traveller);
   await seeSignIn(traveller);
   await reviewChange();
+  const access = async () => ({ ...(await gateway()), token: await copyToken() });
+  await decideCalls(traveller, access);
   await runAgent();
+  await comeTooLate(traveller, access);
   await reload();
   await breakAndHeal();
   await stopAndStart();

@@ -5,7 +5,13 @@ import type { ApprovalView } from '../../gateway/contract/approvals.ts';
 import type { ApprovalItem } from '../conversation.ts';
 import type { Playground } from '../playground.ts';
 import { shortName } from '../words.ts';
+import './approval-actions.ts';
+import type { ApprovalChanged } from './approval-actions.ts';
+import { approvalArguments, approvalFacts } from './approval-parts.ts';
 import { icon, LightElement } from './light-element.ts';
+
+/** How often it is said anew when the approval expires. */
+const TICK_MS = 5_000;
 
 /** A call of the run that waits for somebody's word, with the way to give it, where the user may. */
 @customElement('tg-approval')
@@ -13,11 +19,20 @@ export class ApprovalCard extends LightElement {
   @property({ attribute: false }) playground!: Playground;
   @property({ attribute: false }) item!: ApprovalItem;
   @state() private approval: ApprovalView | undefined;
-  @state() private problem: string | undefined;
+  private timer: ReturnType<typeof setInterval> | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    if (this.item.status === 'waiting') void this.read();
+    if (this.item.status !== 'waiting') return;
+    void this.read();
+    this.timer = setInterval(() => {
+      this.requestUpdate();
+    }, TICK_MS);
+  }
+
+  override disconnectedCallback(): void {
+    clearInterval(this.timer);
+    super.disconnectedCallback();
   }
 
   override render(): TemplateResult {
@@ -34,59 +49,33 @@ export class ApprovalCard extends LightElement {
       </p>`;
     }
     const whom = approvers.length === 0 ? 'who manages it' : approvers.join(', ');
-    return html`<div class="notice warning approval" role="status">
-      ${icon('question')} <span>${what} waits for approval by ${whom}.</span>
-      ${approvalDetails(this.approval)}
-      ${
-        this.approval === undefined
-          ? nothing
-          : approvalActions(this.approval, (verdict) => void this.decide(verdict))
-      }
-      ${this.problem === undefined ? nothing : html`<span role="alert">${this.problem}</span>`}
+    return html`<div class="notice warning approval">
+      ${icon('question')}
+      <div class="approval-body">
+        <p role="status">${what} waits for approval by ${whom}.</p>
+        ${this.approval === undefined ? nothing : this.details(this.approval)}
+      </div>
     </div>`;
   }
 
+  private details(approval: ApprovalView): TemplateResult {
+    return html`${approvalFacts(approval, Date.now())}
+      <details class="approval-details" ?open=${approval.diffs.length > 0}>
+        <summary>What would be called</summary>
+        ${approvalArguments(approval)}
+      </details>
+      <tg-approval-actions
+        .playground=${this.playground}
+        .approval=${approval}
+        @approval-changed=${this.onChanged}
+      ></tg-approval-actions>`;
+  }
+
+  private readonly onChanged = ({ detail }: ApprovalChanged): void => {
+    this.approval = detail;
+  };
+
   private async read(): Promise<void> {
-    this.approval = await this.playground.approval(this.item.id);
+    this.approval = (await this.playground.approval(this.item.id)).approval;
   }
-
-  private async decide(verdict: 'approve' | 'deny'): Promise<void> {
-    this.problem = await this.playground.decide(this.item.id, verdict);
-    await this.read();
-  }
-}
-
-/** Why it is asked, with which arguments, and what it would change. */
-export function approvalDetails(approval: ApprovalView | undefined): TemplateResult | typeof nothing {
-  if (approval === undefined) return nothing;
-  const { reason, diffs } = approval;
-  return html`<details class="approval-details">
-    <summary>${reason}</summary>
-    ${diffs.map(
-      ({ argument, text }) =>
-        html`<p class="hint">${argument}</p>
-          <pre class="diff">${text}</pre>`,
-    )}
-    <p class="hint">Arguments</p>
-    <pre>${JSON.stringify(approval.arguments, null, 2)}</pre>
-  </details>`;
-}
-
-/** The buttons; in their place, why the user may not decide. */
-export function approvalActions(
-  { mayDecide, whyNot, tool, subject }: ApprovalView,
-  decide: (verdict: 'approve' | 'deny') => void,
-): TemplateResult {
-  if (!mayDecide) return html`<span class="hint">${whyNot ?? ''}</span>`;
-  return html`<span class="approval-actions">
-    <vscode-button aria-label=${`Approve: ${tool} for ${subject}`} @click=${() => decide('approve')}
-      >Approve</vscode-button
-    >
-    <vscode-button
-      appearance="secondary"
-      aria-label=${`Deny: ${tool} for ${subject}`}
-      @click=${() => decide('deny')}
-      >Deny</vscode-button
-    >
-  </span>`;
 }

@@ -7,6 +7,7 @@ import { countTicked } from '../selection.ts';
 import { count } from '../words.ts';
 import { icon, LightElement } from './light-element.ts';
 import { PromptBox } from './prompt-box.ts';
+import './approval-dialog.ts';
 import './run-timeline.ts';
 import './setup-panel.ts';
 import { SnippetDialog } from './snippet-dialog.ts';
@@ -77,6 +78,14 @@ export class PlaygroundPage extends LightElement {
           ${usable ? html`<tg-prompt .playground=${playground} .view=${view}></tg-prompt>` : nothing}
         </main>
       </div>
+      ${
+        view.host.approval !== undefined && status === 'running'
+          ? html`<tg-approval-dialog
+              .playground=${playground}
+              .approvalId=${view.host.approval}
+            ></tg-approval-dialog>`
+          : nothing
+      }
       <tg-snippet .playground=${playground} .view=${view}></tg-snippet>
       <div class="sr-only" aria-live="polite">${announcement(view.conversation)}</div>
     `;

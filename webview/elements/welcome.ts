@@ -69,6 +69,11 @@ export class Welcome extends LightElement {
     return html`<div class="welcome sign-in">
       ${icon('key', 'welcome-icon')}
       <h2>Sign in to Toolgate</h2>
+      ${
+        this.view.host.approval === undefined
+          ? nothing
+          : html`<p class="muted">to see the call that waits for approval</p>`
+      }
       ${error === undefined ? nothing : html`<p class="notice error" role="alert">${icon('error')} <span>${error}</span></p>`}
       ${
         issuers.length === 0

@@ -11,6 +11,17 @@ const LONGEST = 512;
 const HARMLESS_BEFORE =
   /(?:page|next|prev(?:ious)?|continu(?:ation|e)|sync|cursor|start|end|max|min|num|count|public|primary|foreign|sort|partition|cache|idempotency|design|stop|eos|bos|pad|csrf)[_ -]?$/i;
 
+/** The whole of a name whose value is a secret. */
+const SECRET_NAME =
+  /(?:(?:^|[_.-])pass|pass(?:word|wd|phrase|code)|passwort|kennwort|contraseña|pwd|secret|token|(?:api|access|account|private|signing|encryption|secret)[_ -]?key|credentials?|authorization|(?:^|[_-])cookie)$/i;
+
+/** What a member of this name holds where that is a secret, e.g. `clientSecret`: `password`, `token`, `api-key` or `secret`. */
+export function secretNamed(name: string): string | undefined {
+  const match = SECRET_NAME.exec(name);
+  if (match === null || HARMLESS_BEFORE.test(name.slice(0, match.index))) return undefined;
+  return entityOf(match[0].toLowerCase().replace(/^[_.-]/, ''));
+}
+
 /** What is assigned to names like `password`, `client_secret` or `API_KEY`; not words of a sentence about them. */
 export function addAssigned(found: Finding[], text: string): void {
   const lower = text.toLowerCase();

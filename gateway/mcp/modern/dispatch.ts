@@ -211,7 +211,11 @@ async function callThrough(
     own: talk?.own,
     envelope,
     ...exchange.words,
-    facts: newFacts(requestBytes),
+    facts: {
+      ...newFacts(requestBytes),
+      // Each round of a parked call is taken up once, so that one approval is still good for one call.
+      approval: state !== undefined && 'parked' in state ? state.approved : null,
+    },
   };
   const outcome = await deps.pipeline.run(call);
   talk?.end();
@@ -231,7 +235,7 @@ async function callThrough(
     return { status: 200, text: resultText(request.id, asked), upstreamMs };
   }
   if (!outcome.ok) return { ...failed(exchange, refusalError(outcome.refusal, aim)), upstreamMs };
-  const result = finish(deps, binding, outcome.result, talk?.parked());
+  const result = finish(deps, binding, outcome.result, call.facts.approval, talk?.parked());
   return { status: 200, text: resultText(request.id, JSON.stringify(result)), upstreamMs };
 }
 
@@ -301,12 +305,13 @@ function finish(
   { states, now }: ModernDispatchDeps,
   binding: Binding,
   result: JsonObject,
+  approved: string | null,
   parked: ParkedCall | undefined,
 ): JsonObject {
   if (result['resultType'] !== 'input_required')
     return binding.method === 'resources/read' ? cacheable(complete(result)) : complete(result);
   if (parked !== undefined) {
-    const content = { parked: parked.id, round: parked.rounds };
+    const content = { parked: parked.id, round: parked.rounds, approved };
     return { ...result, requestState: states.seal(content, binding, now() + PARKED_MS) };
   }
   const { requestState } = result;

@@ -1,9 +1,12 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
 
-/** What a request state stands for: a call that is parked here, the state of the server itself, or a sign-in or approval by its id. */
+/**
+ * What a request state stands for: a call that is parked here, with the approval that let it through; the state of the
+ * server itself; or a sign-in or approval by its id.
+ */
 export type StateContent =
-  | { readonly parked: string; readonly round: number }
+  | { readonly parked: string; readonly round: number; readonly approved: string | null }
   | { readonly upstream: string }
   | { readonly consent: string }
   | { readonly approval: string };

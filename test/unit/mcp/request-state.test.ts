@@ -10,7 +10,7 @@ const BINDING: Binding = {
   method: 'tools/call',
   params: { name: 'add', arguments: { a: 1, b: { c: [1, { d: 2 }] } } },
 };
-const CONTENT = { parked: 'id', round: 1 };
+const CONTENT = { parked: 'id', round: 1, approved: null };
 const states = createRequestStates(KEY, () => 1_000);
 const state = states.seal(CONTENT, BINDING, 2_000);
 

@@ -28,13 +28,15 @@ export function approvalsSuite(): void {
       const held = call('ask: hello');
       const approval = await waiting('ask: hello');
       const item = approvals.getTreeItem(approval);
-      assert.equal(item.label, 'echo · toolgate:common:everything-mcp');
-      assert.match(String(item.description), /^user:owner · waits, \d+ min left$/);
+      assert.equal(item.label, 'echo · everything-mcp');
+      assert.match(String(item.description), /^waits, \d+ min left · user:owner$/);
       assert.equal(item.contextValue, 'approval.open');
       await vscode.commands.executeCommand(COMMANDS.showApproval, approval);
       const shown = vscode.window.activeTextEditor?.document.getText() ?? '';
       assert.match(shown, /user:owner wants to run echo[^]*It says so\.[^]*"message": "ask: hello"/);
-      await vscode.commands.executeCommand(COMMANDS.approve, approval);
+      // Without more, it is about what is looked at.
+      await vscode.commands.executeCommand(COMMANDS.approve);
+      assert.equal(vscode.window.tabGroups.activeTabGroup.activeTab?.input, undefined);
       assert.match(JSON.stringify(await held), /"status":200.*Echo: ask: hello/);
       await eventually('what is decided', () =>
         approvals.approvals.find(({ id, status }) => id === approval.id && status === 'spent'),
@@ -56,11 +58,19 @@ export function approvalsSuite(): void {
       );
       assert.match(before ?? '', /same\nold line/);
       assert.match(after ?? '', /same\nnew line/);
+      await vscode.commands.executeCommand(COMMANDS.showApprovalArguments, tab.modified);
+      const whole = vscode.window.activeTextEditor?.document;
+      assert.match(whole?.getText() ?? '', /"message": "ask:\\n--- a\/x\.txt/);
       await controller.client?.json('POST', `/api/v1/approvals/${approval.id}/deny`, { reason: 'No.' });
       assert.match(JSON.stringify(await held), /"status":403.*denied by user:owner: No\./);
       await eventually('the denial', () =>
         approvals.approvals.find(({ id, status }) => id === approval.id && status === 'denied'),
       );
+      await eventually('the text that says so', () =>
+        whole?.getText().includes('denied by user:owner') === true ? true : undefined,
+      );
+      // Too late: it is said in words, and nothing is thrown.
+      await vscode.commands.executeCommand(COMMANDS.approve, tab.modified);
       await vscode.commands.executeCommand('workbench.action.closeAllEditors');
     });
   });
