@@ -39,6 +39,8 @@ export interface TextGuard {
   readonly replace: ((found: string, entity: string) => string) | undefined;
   /** Numbers of a value, from so many characters on, are looked at as they are written. */
   readonly numbers: number;
+  /** Whether what a member of this name holds is looked at together with the name. */
+  readonly named?: (name: string) => boolean;
   /** How far before a finding something may stand that makes it one, where that is more than a few words. */
   readonly context?: number;
   /** Of a conversation it looks at what tools have answered alone: people and systems instruct a model rightly. */

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import type { GuardrailConfig } from '../config/policies/guardrails.ts';
-import { strings } from './detect/text-walk.ts';
 import { PASS, type Subject, type Verdict } from './guard.ts';
 import type { Outside } from './outside.ts';
+import { gatherTexts } from './texts.ts';
 
 type ModerationConfig = Extract<GuardrailConfig, { kind: 'moderation' }>;
 
@@ -24,10 +24,10 @@ const MAX_CHARS = 100_000;
 /** Asks OpenAI's moderation service, or one that speaks its wire. */
 export async function askModeration(
   { name, apiKey, baseUrl, model, thresholds, allowPrivateAddress }: ModerationConfig,
-  { value }: Subject,
+  { hook, value }: Subject,
   { fetchAnswer, resolve }: Outside,
 ): Promise<Verdict> {
-  const input = [...strings(value)].map(({ text }) => text).join('\n');
+  const input = gatherTexts(value, { numbers: 1, hook, onlyTools: false }).texts.join('\n');
   if (input.trim() === '') return PASS;
   if (input.length > MAX_CHARS) throw new Error(`the text is over ${MAX_CHARS} characters`);
   const headers = { authorization: `Bearer ${resolve(apiKey)}`, 'content-type': 'application/json' };

@@ -5,6 +5,7 @@ import { createHiddenTextDetector, reveal } from './detect/hidden-text.ts';
 import { createInjectionDetector, INJECTION_REACH } from './detect/injection.ts';
 import { MARK } from './detect/injection-tokens.ts';
 import { createPiiDetector } from './detect/pii.ts';
+import { secretNamed } from './detect/secrets-assigned.ts';
 import { createSecretDetector } from './detect/secrets.ts';
 import { countByEntity } from './detect/text-walk.ts';
 import { createUnsafeDetector } from './detect/unsafe.ts';
@@ -34,7 +35,10 @@ export function textGuardOf(
     case 'pii':
       return guard(createPiiDetector(config.entities), SHORTEST_NUMBER);
     case 'secrets':
-      return guard(createSecretDetector({ entropy: config.entropy }), SHORTEST_NUMBER);
+      return {
+        ...guard(createSecretDetector({ entropy: config.entropy }), SHORTEST_NUMBER),
+        named: (name) => secretNamed(name) !== undefined,
+      };
     case 'hidden-text':
       return guard(createHiddenTextDetector(), Infinity, remembered(reveal));
     case 'unsafe-content':
@@ -146,7 +150,10 @@ export function checkTexts(
   { hook, value }: Pick<Subject, 'hook' | 'value'>,
   judgeLarge: (texts: readonly string[]) => Judged | Promise<Judged>,
 ): Verdict | Promise<Verdict> {
-  const wanted: Wanted = { numbers: guard.numbers, hook, onlyTools: guard.onlyTools === true };
+  const wanted: Wanted = {
+    ...{ numbers: guard.numbers, hook, named: guard.named },
+    onlyTools: guard.onlyTools === true,
+  };
   const { texts, chars } = gatherTexts(value, wanted);
   const judged = chars > LARGE ? judgeLarge(texts) : judgeTexts(guard, texts);
   const verdict = (known: Judged): Verdict => {

@@ -9,6 +9,8 @@ export interface Wanted {
   /** Numbers from so many characters on, as they are written. */
   readonly numbers: number;
   readonly hook: Hook;
+  /** Whether a text is looked at together with the name of the member that holds it: `password = "…"`. */
+  readonly named?: ((name: string) => boolean) | undefined;
   /** Of the messages to a model those that tools have answered, and no others. */
   readonly onlyTools: boolean;
 }
@@ -24,6 +26,9 @@ const OF_PROTOCOL: ReadonlySet<string> = new Set(
     'arguments tool_calls tool_call_id image_url url'
   ).split(' '),
 );
+
+/** In place of a text whose name was part of what was found. */
+const NAMED_MARK = '[SECRET]';
 
 type Place = readonly (string | number)[];
 type MapText = (text: string, place: Place, isKey: boolean) => string;
@@ -99,13 +104,24 @@ function mapTexts(value: unknown, wanted: Wanted, map: MapText): unknown {
     }
     return copy ?? items;
   };
+  const isPassed = (members: JsonObject, key: string): boolean =>
+    wanted.hook === 'toolResult' && isBinary(members, key, place);
+  const isNamed = (key: string, inner: unknown): inner is string =>
+    typeof inner === 'string' && wanted.named?.(key) === true;
+  const mapNamed = (key: string, text: string): string => {
+    const before = `${key} = "`;
+    const whole = `${before}${text}"`;
+    const made = map(whole, place, false);
+    if (made === whole) return text;
+    return made.startsWith(before) && made.endsWith('"') ? made.slice(before.length, -1) : NAMED_MARK;
+  };
   const mapMembers = (members: JsonObject): JsonObject => {
     let changed: Map<string, readonly [string, unknown]> | undefined;
     for (const key of Object.keys(members)) {
       const name = isOfProtocol(key, place, wanted) ? key : map(key, place, true);
       const inner = members[key];
       place.push(key);
-      const mapped = wanted.hook === 'toolResult' && isBinary(members, key, place) ? inner : one(inner);
+      const mapped = isPassed(members, key) ? inner : isNamed(key, inner) ? mapNamed(key, inner) : one(inner);
       place.pop();
       if (name !== key || mapped !== inner) (changed ??= new Map()).set(key, [name, mapped]);
     }

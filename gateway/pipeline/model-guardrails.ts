@@ -1,9 +1,9 @@
 import type { ChatMessage } from '../contract/agent.ts';
 import { isJsonObject, parseJson } from '../contract/json.ts';
-import { askGuards, guardsFor, type Guard, type GuardNote } from '../guardrails/guard.ts';
+import { askGuards, guardsFor, type Guard, type Subject } from '../guardrails/guard.ts';
 import { guardStream, type Said } from '../guardrails/stream.ts';
 import { ModelError, type ModelEvent } from '../models/model.ts';
-import { note, type Note } from './call.ts';
+import { note } from './call.ts';
 import type { ModelCall, ModelStage } from './model-call.ts';
 import type { Ruling } from './ruling.ts';
 
@@ -28,7 +28,6 @@ export function modelGuardrailsStage(ruling: () => Ruling): ModelStage {
       yield* next(passed);
       return;
     }
-    const tell = (one: GuardNote): void => note(call, one satisfies Note);
     const whole = after.filter(({ onText }) => onText === undefined);
     let said: AsyncIterable<ModelEvent> = next(passed);
     for (const guard of after) {
@@ -38,22 +37,33 @@ export function modelGuardrailsStage(ruling: () => Ruling): ModelStage {
           said as AsyncIterable<Said>,
           guard,
           onText,
-          tell,
+          (one) => note(call, one),
           block,
         ) as AsyncIterable<ModelEvent>;
     }
-    if (whole.length > 0) said = checkWhole(call, said, whole, seen, tell);
-    yield* checkCalls(call, said, after, seen, tell);
+    if (whole.length > 0) said = checkWhole(call, said, whole, seen);
+    yield* checkCalls(call, said, after, seen);
   };
 }
 
-async function checkInput(call: ModelCall, guards: readonly Guard[], facts: Facts): Promise<ModelCall> {
-  const { messages, traceId } = call;
-  const asked = await askGuards(guards, { hook: 'modelInput', value: messages, facts, traceId });
+/** Shows a value to guards; throws where one of them refuses it. `what` is said of it then. */
+async function examine(
+  call: ModelCall,
+  guards: readonly Guard[],
+  subject: Pick<Subject, 'hook' | 'value' | 'facts'>,
+  what: string,
+): Promise<unknown> {
+  const asked = await askGuards(guards, { ...subject, traceId: call.traceId });
   for (const one of asked.notes) note(call, one);
   if (asked.blocked !== undefined)
-    throw block(asked.blocked.rule, `the messages did not pass: ${asked.blocked.message}`);
-  return asked.value === messages ? call : { ...call, messages: asked.value as ChatMessage[] };
+    throw block(asked.blocked.rule, `${what} did not pass: ${asked.blocked.message}`);
+  return asked.value;
+}
+
+async function checkInput(call: ModelCall, guards: readonly Guard[], facts: Facts): Promise<ModelCall> {
+  const { messages: value } = call;
+  const passed = await examine(call, guards, { hook: 'modelInput', value, facts }, 'the messages');
+  return passed === value ? call : { ...call, messages: passed as ChatMessage[] };
 }
 
 async function* checkWhole(
@@ -61,24 +71,18 @@ async function* checkWhole(
   said: AsyncIterable<ModelEvent>,
   guards: readonly Guard[],
   facts: Facts,
-  tell: (one: GuardNote) => void,
 ): AsyncIterable<ModelEvent> {
   const rest: ModelEvent[] = [];
-  let text = '';
+  let value = '';
   for await (const event of said) {
-    if (event.type === 'text') text += event.text;
+    if (event.type === 'text') value += event.text;
     else rest.push(event);
-    if (text.length > MAX_WHOLE) throw tooLong(guards);
+    if (value.length > MAX_WHOLE) throw tooLong(guards);
   }
-  if (text === '') {
-    yield* rest;
-    return;
+  if (value !== '') {
+    const passed = await examine(call, guards, { hook: 'modelOutput', value, facts }, 'the answer');
+    yield { type: 'text', text: String(passed) };
   }
-  const asked = await askGuards(guards, { hook: 'modelOutput', value: text, facts, traceId: call.traceId });
-  asked.notes.forEach(tell);
-  if (asked.blocked !== undefined)
-    throw block(asked.blocked.rule, `the answer did not pass: ${asked.blocked.message}`);
-  yield { type: 'text', text: String(asked.value) };
   yield* rest;
 }
 
@@ -88,17 +92,17 @@ async function* checkCalls(
   said: AsyncIterable<ModelEvent>,
   guards: readonly Guard[],
   facts: Facts,
-  tell: (one: GuardNote) => void,
 ): AsyncIterable<ModelEvent> {
   const held: ModelEvent[] = [];
   const wanted = new Map<number, { name: string; text: string }>();
   let size = 0;
   for await (const event of said) {
-    if (event.type === 'tool-call') wanted.set(event.index, { name: event.name, text: '' });
-    else if (event.type === 'tool-arguments') {
-      const one = wanted.get(event.index);
-      if (one !== undefined) one.text += event.delta;
-      size += event.delta.length;
+    if ('index' in event) {
+      const one = wanted.get(event.index) ?? { name: '', text: '' };
+      wanted.set(event.index, one);
+      if (event.type === 'tool-call') one.name += event.name;
+      else one.text += event.delta;
+      size += event.type === 'tool-call' ? event.name.length : event.delta.length;
       if (size > MAX_WHOLE) throw tooLong(guards);
     }
     if (wanted.size === 0) yield event;
@@ -107,11 +111,9 @@ async function* checkCalls(
   const changed = new Map<number, { readonly name: string; readonly arguments: string }>();
   for (const [index, { name, text }] of wanted) {
     const value = { name, arguments: parseJson(text) ?? text };
-    const asked = await askGuards(guards, { hook: 'modelOutput', value, facts, traceId: call.traceId });
-    asked.notes.forEach(tell);
-    if (asked.blocked !== undefined)
-      throw block(asked.blocked.rule, `a call that it asked for did not pass: ${asked.blocked.message}`);
-    if (asked.value !== value) changed.set(index, toCall(asked.value));
+    const what = 'a call that it asked for';
+    const passed = await examine(call, guards, { hook: 'modelOutput', value, facts }, what);
+    if (passed !== value) changed.set(index, toCall(passed));
   }
   for (const event of held) {
     const made = 'index' in event ? changed.get(event.index) : undefined;

@@ -1,13 +1,8 @@
 import { isJsonObject, type JsonObject } from '../../contract/json.ts';
-import { maskAll, type Detector, type Finding } from './finding.ts';
+import type { Finding } from './finding.ts';
 
 /** Deeper values are refused: who nests them so deep wants the gateway's stack, not an answer. */
 const DEEPEST = 1_000;
-
-/** A finding and the place of the string it is in, e.g. `content[0].text`; empty when the value is the string. */
-export interface Located extends Finding {
-  readonly path: string;
-}
 
 /**
  * Applies `map` to each string of a JSON value; keys are left alone. Answers the same value, object for object, when
@@ -72,29 +67,6 @@ export function* strings(value: unknown): Generator<{ readonly text: string; rea
       for (const key of Object.keys(inner).reverse())
         open.push({ value: inner[key], path: path === '' ? key : `${path}.${key}` });
   }
-}
-
-/** The first finding in a JSON value's strings, for a guardrail that refuses. */
-export function firstFinding(value: unknown, detect: Detector): Located | undefined {
-  for (const { text, path } of strings(value)) {
-    const first = detect(text)[0];
-    if (first !== undefined) return { ...first, path };
-  }
-  return undefined;
-}
-
-/** The value with all findings masked (the same value when there are none), and what was found where. */
-export function maskStrings(
-  value: unknown,
-  detect: Detector,
-): { readonly value: unknown; readonly found: readonly Located[] } {
-  const found: Located[] = [];
-  const masked = mapStrings(value, (text, path) => {
-    const result = maskAll(text, detect);
-    for (const finding of result.found) found.push({ ...finding, path });
-    return result.text;
-  });
-  return { value: masked, found };
 }
 
 /** How many of each entity: what a record may say of findings, since it holds nothing of what was found. */

@@ -168,3 +168,29 @@ it('a value without bottom is refused', () => {
   const deep: unknown = JSON.parse(`${'['.repeat(5_000)}"x"${']'.repeat(5_000)}`);
   expect(() => check(PII, deep)).toThrow(RangeError);
 });
+
+describe('a secret that its name alone tells', () => {
+  const SECRETS = { kind: 'secrets' };
+  it.each([
+    [{ password: 'hunter2' }, { password: '[PASSWORD]' }],
+    [{ db: { DB_PASSWORD: 'correct horse 9' } }, { db: { DB_PASSWORD: '[PASSWORD]' } }],
+    [
+      { clientSecret: 'a1b2c3d4e5f6g7h8', user: 'ann' },
+      { clientSecret: '[SECRET]', user: 'ann' },
+    ],
+  ])('%j', (value, masked) => {
+    expect(check(SECRETS, value).is).toBe('block');
+    expect(mutated(SECRETS, value)).toEqual(masked);
+    expect(mutated(SECRETS, masked)).toBe(masked);
+  });
+
+  it('is none where the value tells that it is none', () => {
+    for (const value of [{ nextPageToken: 'a1b2c3d4e5f6g7h8' }, { password: '' }, { token: 'next' }])
+      expect(check(SECRETS, value).is).toBe('pass');
+  });
+
+  it('is told of by its place, never by its value', () => {
+    const verdict = check(SECRETS, { db: { password: 'hunter2' } });
+    expect(verdict).toEqual({ is: 'block', words: 'g found 1 password at db.password' });
+  });
+});
