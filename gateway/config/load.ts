@@ -49,10 +49,12 @@ export function parseConfig(text: string): ParsedConfig {
     // An alias without an anchor, or aliases of aliases that would grow without bound.
     return { ok: false, issues: [{ path: '', message: (error as Error).message }] };
   }
-  const schema = configJsonSchema();
-  const parsed = configSchema.safeParse(withoutNulls(written, schema));
+  // It takes longer to make than all the rest, and most configurations are right.
+  let made: SchemaNode | undefined;
+  const schema = (): SchemaNode => (made ??= configJsonSchema());
+  const parsed = configSchema.safeParse(mayHoldNulls(written) ? withoutNulls(written, schema()) : written);
   if (parsed.success) return { ok: true, config: parsed.data };
-  const issues = parsed.error.issues.flatMap((issue) => explain(issue, schema, written));
+  const issues = parsed.error.issues.flatMap((issue) => explain(issue, schema(), written));
   return {
     ok: false,
     issues: issues.map(({ path, message }) => ({
@@ -64,6 +66,16 @@ export function parseConfig(text: string): ParsedConfig {
       message,
     })),
   };
+}
+
+/** False only where there is surely none. */
+function mayHoldNulls(written: unknown): boolean {
+  try {
+    return JSON.stringify(written).includes('null');
+  } catch {
+    // An alias inside its own anchor.
+    return true;
+  }
 }
 
 /** A known key with nothing behind it, as a list whose every entry is commented out leaves it, is a key left out. */
