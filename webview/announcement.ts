@@ -14,6 +14,7 @@ export function announcement(conversation: Conversation): string {
       const word = {
         arguments: 'is being prepared',
         running: 'is running',
+        waiting: 'waits for approval',
         ok: 'has answered',
         error: 'failed',
         unanswered: 'has no result',

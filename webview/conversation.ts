@@ -83,8 +83,8 @@ export interface AssistantText {
   readonly text: string;
 }
 
-/** `unanswered`: the run ended before the tool's result came. */
-export type ToolCallStatus = 'arguments' | 'running' | 'ok' | 'error' | 'unanswered';
+/** `waiting`: for approval; `unanswered`: the run ended before the tool's result came. */
+export type ToolCallStatus = 'arguments' | 'running' | 'waiting' | 'ok' | 'error' | 'unanswered';
 
 export interface ToolCallItem {
   readonly kind: 'tool';
@@ -188,7 +188,7 @@ function close(turn: Turn, error: string | undefined, at: number): Run {
 /** Ends a run; what it said of itself wins over what this page measured. */
 function finish(run: Run, status: Exclude<RunStatus, 'running'>, elapsedMs: number): Run {
   const items = run.items.map((item) =>
-    item.kind === 'tool' && (item.status === 'arguments' || item.status === 'running')
+    item.kind === 'tool' && isOpen(item)
       ? { ...item, status: 'unanswered' as const }
       : item.kind === 'sign-in' && item.status === 'waiting'
         ? { ...item, status: 'lapsed' as const }
@@ -197,6 +197,19 @@ function finish(run: Run, status: Exclude<RunStatus, 'running'>, elapsedMs: numb
           : item,
   );
   return { ...run, status, stopping: false, items, durationMs: run.durationMs ?? elapsedMs };
+}
+
+function isOpen({ status }: ToolCallItem): boolean {
+  return status === 'arguments' || status === 'running' || status === 'waiting';
+}
+
+/** A call that runs is held up, or one that was goes on. */
+function holdUp(run: Run, callId: string | undefined, held: boolean): Run {
+  const [from, to] = held ? (['running', 'waiting'] as const) : (['waiting', 'running'] as const);
+  const items = run.items.map((item) =>
+    item.kind === 'tool' && item.callId === callId && item.status === from ? { ...item, status: to } : item,
+  );
+  return { ...run, items };
 }
 
 function addChunk(before: Run, chunk: AgentChunk, at: number): Run {
@@ -233,20 +246,21 @@ function addEvent(run: Run, event: Exclude<AgentEvent, { type: 'tool.result' }>)
     }
     case 'tool.approval_required': {
       const { id, server, tool, approvers } = event;
+      const held = holdUp(run, event.toolCallId, true);
       // Told again after a restart of the gateway.
-      if (run.items.some((item) => item.kind === 'approval' && item.id === id)) return run;
+      if (run.items.some((item) => item.kind === 'approval' && item.id === id)) return held;
       const item: ApprovalItem = {
         ...{ kind: 'approval', iteration: run.iteration, status: 'waiting' },
         ...{ id, server, tool, approvers },
       };
-      return { ...run, items: [...run.items, item] };
+      return { ...held, items: [...held.items, item] };
     }
     case 'tool.approval_resolved': {
       const { id, verdict: status, by, reason } = event;
       const items = run.items.map((item) =>
         item.kind === 'approval' && item.id === id ? { ...item, status, by, reason } : item,
       );
-      return { ...run, items };
+      return holdUp({ ...run, items }, event.toolCallId, false);
     }
     case 'iteration.started': {
       const mark: IterationMark = { kind: 'iteration', iteration: event.iteration };

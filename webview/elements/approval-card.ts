@@ -48,11 +48,11 @@ export class ApprovalCard extends LightElement {
         ${icon('circle-slash')} <span>${what} was ${words}${reason === undefined ? '' : `: ${reason}`}.</span>
       </p>`;
     }
-    const whom = approvers.length === 0 ? 'who manages it' : approvers.join(', ');
+    const whom = approvers.length === 0 ? 'administrators and who manages the group' : approvers.join(', ');
     return html`<div class="notice warning approval">
       ${icon('question')}
       <div class="approval-body">
-        <p role="status">${what} waits for approval by ${whom}.</p>
+        <p role="status">${what} waits for approval${this.approval === undefined ? ` by ${whom}` : ''}.</p>
         ${this.approval === undefined ? nothing : this.details(this.approval)}
       </div>
     </div>`;

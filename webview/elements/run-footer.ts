@@ -42,6 +42,9 @@ export class RunFooter extends LightElement {
 
   private phase(run: Run): string {
     if (run.runId === undefined) return 'Sending';
+    const waiting = run.items.filter((item) => item.kind === 'tool' && item.status === 'waiting').length;
+    if (waiting > 0)
+      return waiting === 1 ? 'A call waits for approval' : `${waiting} calls wait for approval`;
     const open = run.items.filter((item) => item.kind === 'tool' && item.status === 'running').length;
     if (open > 0) return `Waiting for ${count(open, 'tool')}`;
     return run.items.at(-1)?.kind === 'text' ? 'Answering' : 'Waiting for the model';

@@ -11,6 +11,7 @@ import './text-block.ts';
 const STATUS: Record<ToolCallStatus, { readonly icon: string; readonly word: string }> = {
   arguments: { icon: 'loading codicon-modifier-spin', word: 'arguments arriving' },
   running: { icon: 'loading codicon-modifier-spin', word: 'running' },
+  waiting: { icon: 'question', word: 'waits for approval' },
   ok: { icon: 'pass', word: 'ok' },
   error: { icon: 'error', word: 'error' },
   unanswered: { icon: 'circle-slash', word: 'no result' },
@@ -74,7 +75,9 @@ export class ToolCard extends LightElement {
   private time(): unknown {
     const { status, durationMs, runningSince } = this.call;
     if (durationMs !== undefined) return duration(durationMs);
-    return status === 'running' ? html`<tg-elapsed .since=${runningSince ?? 0}></tg-elapsed>` : nothing;
+    return status === 'running' || status === 'waiting'
+      ? html`<tg-elapsed .since=${runningSince ?? 0}></tg-elapsed>`
+      : nothing;
   }
 
   private name(): string {
