@@ -7,7 +7,6 @@ import {
   created,
   delta,
   DONE,
-  event,
   iteration,
   kinds,
   piece,
