@@ -11,7 +11,7 @@ import type { Guard } from '../guardrails/guard.ts';
 import { compileRules, type LimitRule } from '../limits/rules.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Catalog } from '../registry/catalog.ts';
-import type { Call } from './call.ts';
+import type { Call, CallFacts } from './call.ts';
 import type { ModelCall } from './model-call.ts';
 import { toolOf, wayOf } from './way.ts';
 
@@ -64,7 +64,8 @@ const NONE = {};
 function createFactsOf(config: Config, catalog: Catalog, now: () => number): FactsOf {
   const personOf = createPeople(config.subjects);
   const servers = serversOf(config);
-  const known = new WeakMap<Call, PolicyFacts>();
+  // By what stays the same of a call when a stage hands it on with something changed.
+  const known = new WeakMap<CallFacts, { readonly of: Call; readonly seen: PolicyFacts }>();
   const targetOf = (serverId: string, tool: MatchableTool | undefined): PolicyTarget => {
     const facts = servers.get(serverId) ?? NONE;
     return { serverId, group: serverId.slice(0, serverId.indexOf(':')), tool, facts };
@@ -72,13 +73,13 @@ function createFactsOf(config: Config, catalog: Catalog, now: () => number): Fac
   return {
     call: (call) => {
       if (call.principal === undefined) return undefined;
-      let facts = known.get(call);
-      if (facts !== undefined) return facts;
+      const before = known.get(call.facts);
+      if (before !== undefined && isSame(before.of, call)) return before.seen;
       const tool = toolOf(call, catalog);
       const own = targetOf(call.target.serverId, tool);
       const behind = tool?.member && targetOf(tool.member.serverId, tool.member.tool);
       const args = wayOf(call, catalog)?.params['arguments'] ?? call.params['arguments'];
-      facts = {
+      const seen: PolicyFacts = {
         person: personOf(call.principal),
         tokenId: call.principal.tokenId,
         targets: behind === undefined ? [own] : [own, behind],
@@ -87,8 +88,8 @@ function createFactsOf(config: Config, catalog: Catalog, now: () => number): Fac
         args: isJsonObject(args) ? args : NONE,
         at: now(),
       };
-      known.set(call, facts);
-      return facts;
+      known.set(call.facts, { of: call, seen });
+      return seen;
     },
     aside: (principal, serverId) => {
       const tools = [...(catalog.entry(serverId)?.tools.values() ?? [])];
@@ -112,6 +113,11 @@ function createFactsOf(config: Config, catalog: Catalog, now: () => number): Fac
       at: now(),
     }),
   };
+}
+
+/** Whether two states of one call are the same to policies. */
+function isSame(one: Call, other: Call): boolean {
+  return one.params === other.params && one.principal === other.principal && one.own === other.own;
 }
 
 function serversOf({ groups }: Config): Map<string, PolicyTarget['facts']> {
