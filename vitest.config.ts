@@ -5,7 +5,10 @@ const project = (
   include: string[],
   { testTimeout, maxWorkers, retry = 0 }: { testTimeout: number; maxWorkers: number; retry?: number },
 ) => ({
-  test: { name, include, testTimeout, hookTimeout: 60_000, maxWorkers, retry, environment: 'node' },
+  test: {
+    ...{ name, include, testTimeout, hookTimeout: 60_000, maxWorkers, retry, environment: 'node' },
+    setupFiles: ['test/support/properties.ts'],
+  },
 });
 
 /** In CI, what starts processes and browsers is tried once more when it fails; the report says which was. */
