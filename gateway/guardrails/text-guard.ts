@@ -141,7 +141,7 @@ export function judgeTexts({ detect, replace }: TextGuard, texts: readonly strin
 }
 
 /** Values with more characters are looked at on another thread, so that the gateway goes on meanwhile. */
-const LARGE = 64 * 1024;
+const LARGE = 16 * 1024;
 
 /** Looks at every text of a value, keys and numbers included, and refuses or replaces. */
 export function checkTexts(

@@ -20,6 +20,7 @@ const GUARDS = {
   secrets: () => guard({ kind: 'secrets' }),
   'hidden-text': () => guard({ kind: 'hidden-text' }),
   'unsafe-content': () => guard({ kind: 'unsafe-content' }),
+  injection: () => guard({ kind: 'injection' }),
   regex: () =>
     guard({ kind: 'regex', patterns: [{ pattern: '(?i)project x' }, { pattern: '\\b[a-z]+@corp\\b' }] }),
 };
