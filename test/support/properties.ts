@@ -4,4 +4,5 @@ import fc from 'fast-check';
  * A property that fails is made smaller for a while, and then reported as it is: one whose runs take long, and never let
  * go of the thread, would keep its file from ending.
  */
-fc.configureGlobal({ plugins: [fc.interruptAfterTimeLimit(8_000)] });
+const parameters = { numRuns: 100, plugins: [fc.interruptAfterTimeLimit(8_000)] };
+fc.configureGlobal(parameters);
