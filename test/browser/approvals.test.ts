@@ -90,7 +90,7 @@ it('a run pauses in the conversation, and goes on when it is approved there', as
   await page.getByRole('textbox', { name: /message/i }).fill('Delete it.');
   await page.keyboard.press('Enter');
   const card = page.locator('tg-approval');
-  await card.getByText('waits for approval by who manages it').waitFor();
+  await card.getByText('waits for approval.').waitFor();
   await card.getByText('It cannot be undone.').waitFor();
   await card.getByText('It may destroy something.').waitFor();
   await card.getByText(/expires in 1[45] min/).waitFor();
