@@ -67,6 +67,11 @@ export function guardsFor(guards: readonly Guard[], hook: Hook, facts: PolicyFac
   return guards.filter((guard) => guard.hooks.has(hook) && guard.applies(facts));
 }
 
+/** Those that look at texts: where nothing has the shape of arguments or of a result, no others can look. */
+export function textGuards(guards: readonly Guard[]): readonly Guard[] {
+  return guards.filter(({ onText }) => onText !== undefined);
+}
+
 /** Asks guards one after another; each sees what the one before made of it. */
 export async function askGuards(guards: readonly Guard[], subject: Subject): Promise<Ruled> {
   const notes: GuardNote[] = [];

@@ -104,7 +104,7 @@ function mapTexts(value: unknown, wanted: Wanted, map: MapText): unknown {
     }
     return copy ?? items;
   };
-  const isPassed = (members: JsonObject, key: string): boolean =>
+  const isMedia = (members: JsonObject, key: string): boolean =>
     wanted.hook === 'toolResult' && isBinary(members, key, place);
   const isNamed = (key: string, inner: unknown): inner is string =>
     typeof inner === 'string' && wanted.named?.(key) === true;
@@ -121,7 +121,7 @@ function mapTexts(value: unknown, wanted: Wanted, map: MapText): unknown {
       const name = isOfProtocol(key, place, wanted) ? key : map(key, place, true);
       const inner = members[key];
       place.push(key);
-      const mapped = isPassed(members, key) ? inner : isNamed(key, inner) ? mapNamed(key, inner) : one(inner);
+      const mapped = isMedia(members, key) ? inner : isNamed(key, inner) ? mapNamed(key, inner) : one(inner);
       place.pop();
       if (name !== key || mapped !== inner) (changed ??= new Map()).set(key, [name, mapped]);
     }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../contract/json.ts';
-import { askGuards, guardsFor, type Guard } from '../guardrails/guard.ts';
+import { askGuards, guardsFor, textGuards, type Guard } from '../guardrails/guard.ts';
 import type { Hook } from '../config/policies/guardrails.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Note } from './call.ts';
@@ -31,8 +31,7 @@ export function createAsides(
     const { guards, facts } = ruling();
     if (guards.length === 0) return undefined;
     const seen = facts.aside(principal, serverId);
-    const about = (hook: Hook): readonly Guard[] =>
-      guardsFor(guards, hook, seen).filter(({ onText }) => onText !== undefined);
+    const about = (hook: Hook): readonly Guard[] => textGuards(guardsFor(guards, hook, seen));
     const [from, to] = [about('toolResult'), about('toolArguments')];
     if (from.length === 0 && to.length === 0) return undefined;
     const look = async (hook: Hook, list: readonly Guard[], value: JsonObject): Promise<Said> => {

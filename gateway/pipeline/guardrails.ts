@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
-import { askGuards, guardsFor, type Guard, type GuardNote } from '../guardrails/guard.ts';
+import { askGuards, guardsFor, textGuards, type Guard, type GuardNote } from '../guardrails/guard.ts';
 import { note, type Call, type Next, type Outcome, type Progress, type Refusal, type Stage } from './call.ts';
 import { refuse, refused } from './refuse.ts';
 import type { Ruling } from './ruling.ts';
@@ -37,9 +37,9 @@ async function guarded(
   putDown(call, asked.notes);
   if (asked.blocked !== undefined) return blocked(call, 'the arguments', asked.blocked);
   const { inputResponses } = call.params;
-  const answers = await askGuards(textGuards(before), {
-    ...{ hook: 'toolArguments' as const, value: inputResponses, facts, traceId },
-  });
+  // Most calls answer nothing that their server had asked.
+  const asking = inputResponses === undefined ? [] : textGuards(before);
+  const answers = await askGuards(asking, { hook: 'toolArguments', value: inputResponses, facts, traceId });
   putDown(call, answers.notes);
   if (answers.blocked !== undefined) return blocked(call, 'the answers', answers.blocked);
   const last: Next = async (passed) => check(passed, await next(watched(passed, after, facts)), after, facts);
@@ -53,11 +53,6 @@ async function guarded(
     },
   };
   return judges.reduceRight<Next>((inner, judge) => (judged) => judge(judged, inner), last)(changed);
-}
-
-/** What a server had asked of the caller is no arguments of a tool: text alone can be looked at there. */
-function textGuards(guards: readonly Guard[]): readonly Guard[] {
-  return guards.filter(({ onText }) => onText !== undefined);
 }
 
 /**

@@ -4,12 +4,9 @@ import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  approvalGrantListSchema,
-  approvalListSchema,
-  type ApprovalView,
-} from '../../gateway/contract/approvals.ts';
+import { approvalGrantListSchema } from '../../gateway/contract/approvals.ts';
 import { newTokenSchema } from '../../gateway/contract/tokens.ts';
+import { createApprover } from '../support/approver.ts';
 import { startCountingServer, type CountingServer } from '../support/counting-server.ts';
 import { startGateway, type RunningGateway } from '../support/gateway.ts';
 import { ask as askModern } from '../support/modern.ts';
@@ -63,19 +60,7 @@ beforeEach(() => database.clear());
 
 const call = (who: string, args: object, server = 'prod:mongo'): Promise<ApiAnswer> =>
   people.api(who, 'POST', '/calls', { server, tool: 'deleteCollection', arguments: args });
-const pending = async (who: string, query = ''): Promise<ApprovalView[]> =>
-  approvalListSchema.parse((await people.api(who, 'GET', `/approvals${query}`)).body).approvals;
-const decide = (who: string, id: string, verdict: 'approve' | 'deny', body: unknown = {}) =>
-  people.api(who, 'POST', `/approvals/${id}/${verdict}`, body);
-const waitFor = (who: string, database: string): Promise<ApprovalView> =>
-  vi.waitFor(
-    async () => {
-      const one = (await pending(who)).find(({ arguments: args }) => args['database'] === database);
-      if (one === undefined) throw new Error('nothing waits yet');
-      return one;
-    },
-    { timeout: 10_000 },
-  );
+const { pending, decide, waitFor } = createApprover(() => people);
 const detail = ({ body }: ApiAnswer): string => String(body['detail']);
 
 /** Puts a changed configuration in force, and the former back when the test is over. */

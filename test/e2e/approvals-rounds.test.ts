@@ -1,9 +1,9 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { approvalListSchema } from '../../gateway/contract/approvals.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FIXTURE } from '../conformance/fixture.ts';
+import { createApprover } from '../support/approver.ts';
 import { startGateway, type RunningGateway } from '../support/gateway.ts';
 import { ask } from '../support/modern.ts';
 import { createPeople, type People } from '../support/people.ts';
@@ -31,16 +31,11 @@ groups:
 });
 afterAll(() => gateway.stop());
 
-const approve = (): Promise<void> =>
-  vi.waitFor(
-    async () => {
-      const { body } = await people.api('carol', 'GET', '/approvals');
-      const [one] = approvalListSchema.parse(body).approvals;
-      if (one === undefined) throw new Error('nothing waits yet');
-      expect((await people.api('carol', 'POST', `/approvals/${one.id}/approve`, {})).status).toBe(200);
-    },
-    { timeout: 10_000 },
-  );
+const { waitFor, decide } = createApprover(() => people);
+const approve = async (): Promise<void> => {
+  const { id } = await waitFor('carol');
+  expect((await decide('carol', id, 'approve')).status).toBe(200);
+};
 
 it('of a client of the modern era, which answers with another try', async () => {
   const caller = { address: gateway.address, token: people.tokens['dev'] ?? '' };

@@ -1,13 +1,10 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { ProgressCallback } from '@modelcontextprotocol/sdk/shared/protocol.js';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  approvalListSchema,
-  approvalViewSchema,
-  type ApprovalView,
-} from '../../gateway/contract/approvals.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { approvalViewSchema } from '../../gateway/contract/approvals.ts';
 import { collect, createAgentClient, eventOf, gather } from '../support/agent-client.ts';
+import { createApprover } from '../support/approver.ts';
 import { startCountingServer, type CountingServer } from '../support/counting-server.ts';
 import { startGateway, type RunningGateway } from '../support/gateway.ts';
 import { ask as askModern } from '../support/modern.ts';
@@ -83,19 +80,7 @@ const call = (
   tool = 'deleteCollection',
   server = 'prod:mongo',
 ): Promise<ApiAnswer> => people.api(who, 'POST', '/calls', { server, tool, arguments: args });
-const pending = async (who: string): Promise<ApprovalView[]> =>
-  approvalListSchema.parse((await people.api(who, 'GET', '/approvals')).body).approvals;
-const decide = (who: string, id: string, verdict: 'approve' | 'deny', body: unknown = {}) =>
-  people.api(who, 'POST', `/approvals/${id}/${verdict}`, body);
-const waitFor = (who: string, database: string): Promise<ApprovalView> =>
-  vi.waitFor(
-    async () => {
-      const one = (await pending(who)).find(({ arguments: args }) => args['database'] === database);
-      if (one === undefined) throw new Error('nothing waits yet');
-      return one;
-    },
-    { timeout: 10_000 },
-  );
+const { pending, decide, waitFor } = createApprover(() => people);
 const detail = ({ body }: ApiAnswer): string => String(body['detail']);
 
 describe('a destructive call', () => {
