@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { environment, install, NODE, ROOT, run } from './install.mjs';
 
 /**
@@ -11,6 +11,8 @@ import { environment, install, NODE, ROOT, run } from './install.mjs';
 const OUT = join(ROOT, 'out');
 const only = process.argv[2];
 const totals = { passed: 0, failed: 0 };
+/** What failed, said once more at the end: whoever reads a log reads that first. */
+const failures = [];
 
 install();
 mkdirSync(OUT, { recursive: true });
@@ -26,6 +28,7 @@ await step('vscode-oldest', () => counted(['test/vscode/run-suite.ts', 'oldest']
 await step('vscode-journey', () => counted(['test/vscode/run-journey.ts'], true));
 await step('vscode-oauth', () => counted(['test/vscode/run-oauth.ts'], true));
 
+if (failures.length > 0) console.log(`\n— failed\n${failures.join('\n')}`);
 console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
 process.exit(totals.failed > 0 || totals.passed === 0 ? 1 : 0);
 
@@ -60,12 +63,23 @@ function vitest(project) {
     shell: process.platform === 'win32',
   });
   if (!existsSync(report)) return fail(`${project} wrote no report`);
-  const { numPassedTests, numFailedTests, numFailedTestSuites, success } = JSON.parse(
-    readFileSync(report, 'utf8'),
-  );
+  const { numPassedTests, success, testResults } = JSON.parse(readFileSync(report, 'utf8'));
+  const failed = testResults.filter(({ status }) => status === 'failed').flatMap(failuresOf);
   totals.passed += numPassedTests;
-  // A file that fails to load has no failed test of its own.
-  totals.failed += success ? 0 : Math.max(numFailedTests, numFailedTestSuites, 1);
+  totals.failed += success ? 0 : Math.max(failed.length, 1);
+  failures.push(...failed);
+}
+
+/** What failed in a file of tests: each test with the head of its message, or why the file did not load. */
+function failuresOf({ name, message, assertionResults }) {
+  const file = relative(ROOT, name);
+  const failed = assertionResults.filter(({ status }) => status === 'failed');
+  if (failed.length === 0) return [`${file}: ${head(message)}`];
+  return failed.map(({ fullName, failureMessages }) => `${file} > ${fullName}: ${head(failureMessages[0])}`);
+}
+
+function head(message = '') {
+  return message.split('\n').slice(0, 6).join('\n').slice(0, 600);
 }
 
 /**
@@ -89,10 +103,13 @@ function counted(args, again = false) {
   if (passed === undefined) return fail(`${args.join(' ')} ended without its count (exit code ${status})`);
   totals.passed += Number(passed);
   totals.failed += Math.max(Number(failed), status === 0 ? 0 : 1);
+  if (failed !== '0' || status !== 0)
+    failures.push(`${args.join(' ')}: ${failed} failed, exit code ${status}`);
 }
 
 function fail(message) {
   console.error(message);
+  failures.push(message);
   totals.failed++;
 }
 

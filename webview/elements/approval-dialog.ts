@@ -8,7 +8,7 @@ import type { ApprovalChanged } from './approval-actions.ts';
 import { approvalArguments, approvalFacts } from './approval-parts.ts';
 import { icon, LightElement } from './light-element.ts';
 
-/** While it waits, it is read again this often: somebody else may decide, and time passes. */
+/** While it waits for a word or for its call, it is read again this often. */
 const LOOK_EVERY_MS = 2_000;
 
 /** The approval that the address of the page asks for, whole, to be decided; or what became of it. */
@@ -18,12 +18,14 @@ export class ApprovalDialog extends LightElement {
   @property({ attribute: false }) approvalId!: string;
   @state() private approval: ApprovalView | undefined;
   @state() private problem: string | undefined;
+  private dismissed = false;
   private timer: ReturnType<typeof setInterval> | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.timer = setInterval(() => {
-      if (this.approval?.status === 'pending') void this.read();
+      const status = this.approval?.status;
+      if (status === 'pending' || status === 'approved') void this.read();
     }, LOOK_EVERY_MS);
   }
 
@@ -36,13 +38,19 @@ export class ApprovalDialog extends LightElement {
     if (!changed.has('approvalId')) return;
     this.approval = undefined;
     this.problem = undefined;
+    this.dismissed = false;
     const dialog = this.querySelector('dialog');
     if (dialog?.open === false) dialog.showModal();
     void this.read();
   }
 
   override render(): TemplateResult {
-    return html`<dialog class="dialog" aria-labelledby="approval-heading" @close=${this.onClose}>
+    return html`<dialog
+      class="dialog"
+      aria-labelledby="approval-heading"
+      @cancel=${this.close}
+      @close=${this.close}
+    >
       <div class="dialog-body">
         <div class="dialog-head">
           <h2 id="approval-heading">${this.heading()}</h2>
@@ -91,11 +99,11 @@ export class ApprovalDialog extends LightElement {
     this.approval = detail;
   };
 
+  /** Once, and at once: `close` is told of a frame later, when the address may have brought the next one. */
   private readonly close = (): void => {
+    if (this.dismissed) return;
+    this.dismissed = true;
     this.querySelector('dialog')?.close();
-  };
-
-  private readonly onClose = (): void => {
     this.playground.host.dismissApproval();
   };
 
