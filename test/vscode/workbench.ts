@@ -107,12 +107,17 @@ export class Workbench {
     return this.page.locator('.sidebar .monaco-list-row').and(this.page.getByLabel(label));
   }
 
-  /** Unfolds a row unless it is. */
+  /** Unfolds a row unless it is; again when a tree that was read anew in that moment lost the click. */
   async unfold(label: string | RegExp): Promise<void> {
+    const timeout = 3_000;
     const row = this.row(label).first();
     await row.waitFor();
-    if ((await row.getAttribute('aria-expanded')) === 'false')
-      await row.locator('.monaco-tl-twistie').click();
+    await eventually(`${String(label)} unfolded`, async () => {
+      if ((await row.getAttribute('aria-expanded', { timeout })) === 'false')
+        await row.locator('.monaco-tl-twistie').click({ timeout });
+      await row.and(this.page.locator('[aria-expanded=true]')).waitFor({ timeout });
+      return true;
+    });
   }
 
   statusBarItem(text: string | RegExp): Locator {
