@@ -34,7 +34,11 @@ async function buildAll() {
   const bundles = await Promise.all([
     build({
       ...esmNode,
-      entryPoints: { gateway: 'gateway/main.ts', 'guard-worker': 'gateway/guardrails/worker.ts' },
+      entryPoints: {
+        gateway: 'gateway/main.ts',
+        'guard-worker': 'gateway/guardrails/worker.ts',
+        'activity-worker': 'gateway/storage/activity-worker.ts',
+      },
       outdir: out,
       splitting: true,
       chunkNames: 'chunk-[name]-[hash]',

@@ -103,6 +103,8 @@ export interface Gateway {
 }
 
 const PURGE_EVERY_MS = 60 * 60_000;
+/** Nothing that a gateway which has just started should wait for. */
+const FIRST_PURGE_MS = 60_000;
 
 /** Puts a gateway together. The one place that knows all parts; several gateways may run in one process. */
 export function createGateway(deps: GatewayDeps): Gateway {
@@ -318,7 +320,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       .then(() => deps.approvalStore.purge(now() - config.telemetry.retention))
       .catch((error: unknown) => log.error({ err: error }, 'the activity record could not be purged'));
   };
-  const purging = setInterval(purge, PURGE_EVERY_MS).unref();
+  const purging = [setTimeout(purge, FIRST_PURGE_MS).unref(), setInterval(purge, PURGE_EVERY_MS).unref()];
 
   return {
     catalog,
@@ -327,7 +329,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
       await http.listen(config.listen.host, wanted);
       upstreams.start();
       agent.restore().catch((error: unknown) => log.error({ err: error }, 'paused runs could not be read'));
-      purge();
       const guards = guardsOf(config, address).map(({ name, active, detail }) => [
         name,
         active ? `on: ${detail}` : detail,
@@ -336,7 +337,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       return address.base();
     },
     close: async () => {
-      clearInterval(purging);
+      for (const timer of purging) clearTimeout(timer);
       configuration.close();
       stopWatching();
       mcp.close();

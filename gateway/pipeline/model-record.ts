@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { ModelError } from '../models/model.ts';
 import type { ActivityStore } from '../storage/contracts.ts';
+import { newRecordId } from '../telemetry/record-id.ts';
 import type { ModelCall, ModelStage } from './model-call.ts';
 import { metadataText, notesText } from './record.ts';
 
@@ -35,7 +35,7 @@ function toRecord(
   ended: { readonly startedAt: number; durationMs: number; outcome: string; rule: string | null },
 ): Parameters<ActivityStore['append']>[0] {
   return {
-    id: randomUUID(),
+    id: newRecordId(ended.startedAt),
     traceId,
     runId: runId ?? null,
     ...ended,

@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import type { CallRecord } from '../contract/activity.ts';
+import { newRecordId } from '../telemetry/record-id.ts';
 import type { Call, Note, Outcome } from './call.ts';
 
 /** A caller chooses the name it calls; a longer one is cut in the record. */
@@ -26,7 +26,7 @@ export function toRecord(
   },
 ): CallRecord {
   return {
-    id: randomUUID(),
+    id: newRecordId(measured.startedAt),
     traceId: call.traceId,
     runId: call.runId ?? null,
     startedAt: measured.startedAt,

@@ -1,232 +1,86 @@
-import { chmodSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Kysely } from 'kysely';
 import type { CallRecord } from '../contract/activity.ts';
-import type { ActivityQuery, ActivityStore } from './contracts.ts';
-import { nodeSqliteDialect } from './sqlite-dialect.ts';
+import { createActivityThread, type ActivityThread } from './activity-thread.ts';
+import type { ActivityStore } from './contracts.ts';
+import { openActivityTable } from './sqlite-activity-table.ts';
 
-/** The table is the record, column by column. */
-interface Schema {
-  calls: CallRecord;
-}
-
-const FLUSH_MS = 100;
-/** After a failure; every call would otherwise try, and report, anew. */
+/** Rows are written so long after the first of them, or at once when so many wait. */
+const WRITE_MS = 100;
+const WRITE_ROWS = 64;
+/** Rows that wait, and rows that are under way to a disk which does not get on; of more that wait, the oldest are lost. */
+const MOST_ROWS = 5_000;
+/** After a failure; every row would otherwise try anew. */
 const RETRY_MS = 5_000;
-/** Rows are written at once when this many wait, and the oldest are dropped when ten times as many do. */
-const BATCH = 500;
-const MAX_WAITING = BATCH * 10;
-/** Rows written in one go, well under a millisecond's worth. */
-const SLICE = 20;
 
 /**
- * An `ActivityStore` in one SQLite file (WAL) of mode 600. Rows wait in memory for a tenth of a second. When the disk
- * fails, `onError` hears of it at each attempt, one in some seconds, and the newest rows are kept for the next.
+ * An `ActivityStore` in one SQLite file (WAL) of mode 600. A thread of its own writes it: SQLite waits for the disk, and
+ * calls under way would wait with it. When the disk or the thread fails, `onError` hears of it once until it works again,
+ * and the newest rows are kept for the next attempt, one in some seconds. Rejects when the file cannot be used.
  */
 export async function openActivityStore(
   file: string,
   onError: (error: unknown) => void,
+  thread: ActivityThread = createActivityThread(file),
 ): Promise<ActivityStore> {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(file, { timeout: 2_000 });
-  // The files SQLite keeps beside it take the same mode.
-  chmodSync(file, 0o600);
-  database.exec('pragma journal_mode = wal; pragma synchronous = normal;');
-  const db = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) });
-  await createTables(db);
-
+  // Whoever starts the gateway is told now, not the log when the first call has been made.
+  await (await openActivityTable(file)).close();
+  const batches = new Set<Promise<void>>();
   let waiting: CallRecord[] = [];
-  let timer: NodeJS.Timeout | undefined;
+  let underWay = 0;
   let failing = false;
-  const later = (delay: number): void => {
-    timer ??= setTimeout(() => void writer(), delay).unref();
-  };
+  let timer: NodeJS.Timeout | undefined;
 
-  const insert = insertStatement(database, db);
-  const writeRows = (rows: readonly CallRecord[]): void => {
-    database.exec('begin');
+  const writeRows = async (rows: readonly CallRecord[]): Promise<void> => {
+    underWay += rows.length;
     try {
-      for (const row of rows) insert(row);
-      database.exec('commit');
-    } catch (error) {
-      database.exec('rollback');
-      throw error;
-    }
-  };
-  const write = async (): Promise<void> => {
-    clearTimeout(timer);
-    timer = undefined;
-    const rows = waiting;
-    waiting = [];
-    let written = 0;
-    try {
-      for (; written < rows.length; written += SLICE) {
-        // SQLite writes on the main thread: calls under way get their turn between slices.
-        if (written > 0) await nextTurn();
-        writeRows(rows.slice(written, written + SLICE));
-      }
+      await thread.ask({ method: 'write', argument: JSON.stringify(rows) });
       failing = false;
     } catch (error) {
-      onError(error);
-      waiting = [...rows.slice(written), ...waiting].slice(-MAX_WAITING);
+      if (!failing) onError(error);
       failing = true;
-      later(RETRY_MS);
+      waiting = [...rows, ...waiting].slice(-MOST_ROWS);
+      clearTimeout(timer);
+      timer = setTimeout(write, RETRY_MS).unref();
+    } finally {
+      underWay -= rows.length;
     }
   };
-  const writer = serial(write);
+  const write = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (waiting.length === 0) return;
+    if (underWay > MOST_ROWS) return later(WRITE_MS);
+    const batch = writeRows(waiting.splice(0)).finally(() => batches.delete(batch));
+    batches.add(batch);
+  };
+  const later = (delay: number): void => {
+    timer ??= setTimeout(write, delay).unref();
+  };
+  const flush = async (): Promise<void> => {
+    write();
+    await Promise.all(batches);
+  };
 
   return {
     append: (record) => {
       waiting.push(record);
-      if (waiting.length >= BATCH && !failing) void writer();
-      else later(FLUSH_MS);
+      if (waiting.length > MOST_ROWS) waiting.shift();
+      if (waiting.length >= WRITE_ROWS && !failing) write();
+      else later(WRITE_MS);
     },
-    query: async ({ limit }: ActivityQuery) => {
-      await writer();
-      return db
-        .selectFrom('calls')
-        .selectAll()
-        .orderBy('startedAt', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit)
-        .execute();
+    query: async (query) => {
+      write();
+      return (await thread.ask({ method: 'query', argument: query })) as CallRecord[];
     },
     lastUse: async (tokenIds) => {
-      await writer();
-      if (tokenIds.length === 0) return new Map();
-      const rows = await db
-        .selectFrom('calls')
-        .select(({ fn }) => ['tokenId', fn.max('startedAt').as('last')])
-        .where('tokenId', 'in', tokenIds)
-        .groupBy('tokenId')
-        .execute();
-      return new Map(rows.flatMap((row) => (row.tokenId === null ? [] : [[row.tokenId, row.last]])));
+      write();
+      return (await thread.ask({ method: 'lastUse', argument: tokenIds })) as Map<string, number>;
     },
-    purge: async (time) => {
-      const result = await db.deleteFrom('calls').where('startedAt', '<', time).executeTakeFirst();
-      return Number(result.numDeletedRows);
-    },
-    flush: writer,
+    purge: async (time) => (await thread.ask({ method: 'purge', argument: time })) as number,
+    flush,
     close: async () => {
-      await writer();
+      await flush();
       clearTimeout(timer);
-      await db.destroy();
-      database.close();
+      await thread.close();
     },
   };
-}
-
-/** The columns, in the order in which the insert takes them. */
-const COLUMNS = [
-  'id',
-  'traceId',
-  'runId',
-  'startedAt',
-  'durationMs',
-  'upstreamMs',
-  'kind',
-  'source',
-  'subject',
-  'tokenId',
-  'server',
-  'upstream',
-  'name',
-  'outcome',
-  'rule',
-  'retries',
-  'cache',
-  'approval',
-  'notes',
-  'metadata',
-  'cost',
-  'requestBytes',
-  'responseBytes',
-  'inputTokens',
-  'outputTokens',
-  'timeToFirstTokenMs',
-] as const satisfies readonly (keyof CallRecord)[];
-
-/**
- * Compiled and prepared once: doing so for every row costs more than the row. A row that was written although its
- * transaction seemed to fail must not fail every one after it, so a known id is passed over.
- */
-function insertStatement(database: DatabaseSync, db: Kysely<Schema>): (row: CallRecord) => void {
-  const { sql } = db
-    .insertInto('calls')
-    .columns(COLUMNS)
-    .values(Object.fromEntries(COLUMNS.map((column) => [column, null])) as never)
-    .onConflict((conflict) => conflict.column('id').doNothing())
-    .compile();
-  const statement = database.prepare(sql);
-  return (row) => void statement.run(...COLUMNS.map((column) => row[column]));
-}
-
-/** Runs `work` one at a time; a call during a run waits for a run of its own. */
-function serial(work: () => Promise<void>): () => Promise<void> {
-  let last = Promise.resolve();
-  return () => (last = last.then(work));
-}
-
-async function createTables(db: Kysely<Schema>): Promise<void> {
-  await db.schema
-    .createTable('calls')
-    .ifNotExists()
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('traceId', 'text', (column) => column.notNull())
-    .addColumn('runId', 'text')
-    .addColumn('startedAt', 'integer', (column) => column.notNull())
-    .addColumn('durationMs', 'real', (column) => column.notNull())
-    .addColumn('upstreamMs', 'real', (column) => column.notNull())
-    .addColumn('kind', 'text', (column) => column.notNull())
-    .addColumn('source', 'text', (column) => column.notNull())
-    .addColumn('subject', 'text')
-    .addColumn('tokenId', 'text')
-    .addColumn('server', 'text', (column) => column.notNull())
-    .addColumn('upstream', 'text')
-    .addColumn('name', 'text', (column) => column.notNull())
-    .addColumn('outcome', 'text', (column) => column.notNull())
-    .addColumn('rule', 'text')
-    .addColumn('requestBytes', 'integer')
-    .addColumn('responseBytes', 'integer')
-    .addColumn('inputTokens', 'integer')
-    .addColumn('outputTokens', 'integer')
-    .addColumn('timeToFirstTokenMs', 'real')
-    .execute();
-  await addMissing(db, {
-    upstream: 'text',
-    retries: 'integer',
-    cache: 'text',
-    approval: 'text',
-    notes: 'text',
-    metadata: 'text',
-    cost: 'real',
-  });
-  await db.schema.createIndex('calls_started').ifNotExists().on('calls').columns(['startedAt']).execute();
-  await db.schema
-    .createIndex('calls_token')
-    .ifNotExists()
-    .on('calls')
-    .columns(['tokenId', 'startedAt'])
-    .execute();
-}
-
-/** Adds the columns that a table of an earlier version does not have. */
-async function addMissing(
-  db: Kysely<Schema>,
-  columns: Partial<Record<keyof CallRecord, 'text' | 'integer' | 'real'>>,
-): Promise<void> {
-  const tables = await db.introspection.getTables();
-  const known = new Set(tables.find(({ name }) => name === 'calls')?.columns.map(({ name }) => name));
-  for (const [name, type] of Object.entries(columns)) {
-    if (known.has(name)) continue;
-    // What was recorded before was never called again.
-    const add = db.schema.alterTable('calls');
-    await (
-      name === 'retries'
-        ? add.addColumn(name, type, (column) => column.notNull().defaultTo(0))
-        : add.addColumn(name, type)
-    ).execute();
-  }
 }

@@ -36,7 +36,11 @@ export async function stageLines(): Promise<readonly StageLine[]> {
 /** Builds the program with a stage's line taken out of its pipeline; gives the built file. */
 export async function buildWithout(line: StageLine | undefined, folder: string): Promise<string> {
   await build({
-    entryPoints: { gateway: join(ROOT, 'gateway/main.ts') },
+    entryPoints: {
+      gateway: join(ROOT, 'gateway/main.ts'),
+      'guard-worker': join(ROOT, 'gateway/guardrails/worker.ts'),
+      'activity-worker': join(ROOT, 'gateway/storage/activity-worker.ts'),
+    },
     outdir: folder,
     ...{
       bundle: true,

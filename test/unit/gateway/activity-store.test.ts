@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CallRecord } from '../../../gateway/contract/activity.ts';
 import type { ActivityStore } from '../../../gateway/storage/contracts.ts';
+import { createActivityThread } from '../../../gateway/storage/activity-thread.ts';
 import { openActivityStore } from '../../../gateway/storage/sqlite-activity-store.ts';
 
 let file: string;
@@ -150,6 +152,8 @@ describe('P168 purging', () => {
 
 describe('a disk that fails', () => {
   it('is told of, and what waits is written when it works again', async () => {
+    store.append(record(0));
+    await store.flush();
     const blocker = new DatabaseSync(file);
     blocker.exec('alter table calls rename to away');
     store.append(record(1));
@@ -160,7 +164,7 @@ describe('a disk that fails', () => {
     expect(errors).toHaveLength(1);
     blocker.exec('alter table away rename to calls');
     const count = (): unknown => blocker.prepare('select count(*) as n from calls').get()!['n'];
-    await expect.poll(count, { timeout: 6_000 }).toBe(601);
+    await expect.poll(count, { timeout: 6_000 }).toBe(602);
     blocker.close();
     expect(errors).toHaveLength(1);
   });
@@ -172,6 +176,43 @@ describe('a disk that fails', () => {
     store.append(record(2));
     expect(await times()).toEqual([2, 1]);
     expect(errors).toEqual([]);
+  });
+});
+
+describe('the thread', () => {
+  it('is another after it broke, and what it had not written is given to that', async () => {
+    const breaks = new URL('data:text/javascript,throw new Error("no memory")');
+    const broken = createActivityThread(file, { program: breaks });
+    const sound = createActivityThread(file);
+    let thread = broken;
+    const other = await openActivityStore(file, (error) => errors.push(error), {
+      ask: (order) => thread.ask(order),
+      close: () => thread.close(),
+    });
+    other.append(record(1));
+    await other.flush();
+    expect(errors.map(String)).toEqual(["Error: the activity record's thread broke: no memory"]);
+    await expect(other.query({ limit: 1 })).rejects.toThrow('no memory');
+    thread = sound;
+    other.append(record(2));
+    await other.flush();
+    expect(await times()).toEqual([2, 1]);
+    await other.close();
+  });
+
+  it('ends when there is nothing to do, and starts with what there is next', async () => {
+    const thread = createActivityThread(file, { idleMs: 20 });
+    const other = await openActivityStore(file, (error) => errors.push(error), thread);
+    for (let at = 1; at <= 3; at++) {
+      other.append(record(at));
+      await other.flush();
+      // SQLite takes its log away when the last connection is closed.
+      await expect.poll(() => existsSync(`${file}-wal`), { timeout: 5_000 }).toBe(false);
+    }
+    expect(await times()).toEqual([3, 2, 1]);
+    expect(errors).toEqual([]);
+    await other.close();
+    await expect(thread.ask({ method: 'purge', argument: 9 })).rejects.toThrow('closed');
   });
 });
 
