@@ -8,6 +8,7 @@ const project = (
   test: {
     ...{ name, include, testTimeout, hookTimeout: 60_000, maxWorkers, retry, environment: 'node' },
     setupFiles: ['test/support/properties.ts'],
+    globalSetup: ['test/support/temp-folder.ts'],
   },
 });
 
