@@ -3,6 +3,7 @@ import type { Applies, PolicyFacts } from '../access/when.ts';
 import type { Budget, RateLimit } from '../config/policies/limits.ts';
 import type { Rate } from '../config/units.ts';
 import type { CounterWindow } from '../storage/contracts.ts';
+import { periodOf } from './period.ts';
 
 /** What is counted. */
 export type Unit = 'calls' | 'tokens' | 'cost';
@@ -43,6 +44,16 @@ export interface Holder {
 /** What a holder's counter of a limit is kept under. Names have no spaces. */
 export function keyOf({ name }: LimitRule, { key }: Holder, { unit }: Limit): string {
   return `${name} ${unit} ${key}`;
+}
+
+/** As it is written in the configuration. */
+export function modeOf({ enforced }: LimitRule): 'enforce' | 'audit' {
+  return enforced ? 'enforce' : 'audit';
+}
+
+/** When the period of a budget's limit ends, in ms since the epoch; null of a rate limit, which has none. */
+export function resetsAt({ window }: Limit, now: number): number | null {
+  return typeof window === 'string' ? periodOf(window, now).end : null;
 }
 
 /** The rules of a configuration, in its order. */
