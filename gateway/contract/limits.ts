@@ -15,10 +15,14 @@ export const counterViewSchema = z.object({
   remaining: z.number(),
   /** Of a budget: when its period ends, in ms since the epoch. */
   resetsAt: z.number().nullable(),
+  /** Of one that is used up: when one more call, token or cent fits, in ms since the epoch. */
+  roomAt: z.number().nullable(),
+  /** Of a budget: its thresholds in percent, ascending. */
+  alerts: z.array(z.number()),
 });
 export type CounterView = z.infer<typeof counterViewSchema>;
 
-/** `GET /api/v1/limits`: the counters in use; one's own, and for administrators all. */
+/** `GET /api/v1/limits`: the counters in use; one's own, and for administrators all, with those that all share. */
 export const limitListSchema = z.object({ counters: z.array(counterViewSchema) });
 export type LimitList = z.infer<typeof limitListSchema>;
 
@@ -45,7 +49,13 @@ export function amountText(amount: number, unit: CounterView['unit']): string {
   return unit === 'cost' ? `$${amount.toFixed(2)}` : `${Math.round(amount)} ${unit}`;
 }
 
-/** Whose a counter is, for people: `team:finance`; empty for one that all share. */
+/** Whose a counter is, for people: `user:ann, model openai/gpt-4o, no feature`; empty for one that all share. */
 export function holderText(holder: Readonly<Record<string, string>>): string {
-  return Object.values(holder).join(', ');
+  return Object.entries(holder)
+    .map(([dimension, value]) => {
+      const name = dimension.replace(/^metadata\./, '');
+      if (value === '-') return `no ${name}`;
+      return dimension === 'principal' || dimension === 'team' ? value : `${name} ${value}`;
+    })
+    .join(', ');
 }

@@ -34,7 +34,7 @@ export function createLimitRoutes(deps: {
   };
 }
 
-function viewOf({ rule, holder, limit, used }: Counter, now: number): CounterView {
+function viewOf({ rule, holder, limit, used, roomIn }: Counter, now: number): CounterView {
   return {
     policy: rule.name,
     kind: rule.kind,
@@ -46,5 +46,7 @@ function viewOf({ rule, holder, limit, used }: Counter, now: number): CounterVie
     used,
     remaining: Math.max(0, limit.amount - used),
     resetsAt: resetsAt(limit, now),
+    roomAt: roomIn === undefined || roomIn === 0 ? null : now + roomIn,
+    alerts: [...rule.alerts],
   };
 }

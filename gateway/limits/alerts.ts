@@ -40,7 +40,9 @@ export function createAlerts(state: SharedState, now: () => number, onAlert: (al
     if (before?.period === period) return before;
     const [oldest] = said.keys();
     if (before === undefined && said.size >= MAX_WATCHED && oldest !== undefined) said.delete(oldest);
-    const record = { period, percent: reached(rule, limit, state.used(key, limit.window)) };
+    // What is in a period that has begun since was counted here: all of it is news.
+    const percent = before === undefined ? reached(rule, limit, state.used(key, limit.window)) : 0;
+    const record = { period, percent };
     said.set(key, record);
     return record;
   };

@@ -106,7 +106,9 @@ function fromBudget({ policy, applies }: Compiled<Budget>): LimitRule {
 
 /** Whoever leaves out what a rule goes by shares one counter with all who do. */
 const UNSET = '-';
-const ALL: readonly Holder[] = [{ key: '', values: {} }];
+/** Of a rule that keeps no counters apart. */
+export const SHARED: Holder = { key: '', values: {} };
+const ALL: readonly Holder[] = [SHARED];
 
 function createHolders(per: readonly string[]): (facts: PolicyFacts) => readonly Holder[] {
   if (per.length === 0) return () => ALL;
@@ -123,6 +125,19 @@ function createHolders(per: readonly string[]): (facts: PolicyFacts) => readonly
       );
     return holders;
   };
+}
+
+/** The holder whose key this is; undefined where it is not one of the rule as it is now. */
+export function holderOf({ per }: LimitRule, key: string): Holder | undefined {
+  const values: Record<string, string> = {};
+  let rest = key;
+  for (const name of per) {
+    const [head, length] = /^(\d+):/.exec(rest) ?? [];
+    if (head === undefined || rest.length < head.length + Number(length)) return undefined;
+    values[name] = rest.slice(head.length, head.length + Number(length));
+    rest = rest.slice(head.length + Number(length));
+  }
+  return rest === '' ? { key, values } : undefined;
 }
 
 function valuesOf(dimension: string): (facts: PolicyFacts) => readonly string[] {
