@@ -13,6 +13,8 @@ export interface LimitWords {
   readonly level: LimitLevel;
   /** `82 %`; 100 only where nothing is left. */
   readonly percent: string;
+  /** What is counted, and in which time: `calls/day`. */
+  readonly counts: string;
   /** `$412.50 of $500/month`, `12 of 50 calls/day`. */
   readonly used: string;
   readonly whose: string;
@@ -30,8 +32,9 @@ export function limitWords(counter: CounterView, now: number): LimitWords {
   const full = mode === 'audit' ? 'used up, refuses nothing' : 'used up';
   return {
     ...{ level, until, percent: percentOf(counter), used: usedOf(counter) },
+    counts: `${counter.unit}/${windowOf(counter.limit)}`,
     whose: holderText(holder) || 'all callers together',
-    state: { fine: '', much: `past ${passed(counter)} %`, full }[level],
+    state: { fine: '', much: `${passed(counter)} % reached`, full }[level],
   };
 }
 
@@ -64,9 +67,13 @@ function percentOf(counter: CounterView): string {
 }
 
 function usedOf({ used, amount, unit, limit }: CounterView): string {
-  const [, window = ''] = limit.split('/');
+  const window = windowOf(limit);
   if (unit === 'cost') return `${dollars(used)} of ${dollars(amount)}/${window}`;
   return `${number(used)} of ${number(amount)} ${unit}/${window}`;
+}
+
+function windowOf(limit: string): string {
+  return limit.split('/').at(-1) ?? '';
 }
 
 function dollars(amount: number): string {
@@ -80,6 +87,7 @@ function number(amount: number): string {
 
 /** `in 40 s`, `in 5 h`, and from two days on the day. */
 function when(at: number, now: number): string {
-  if (at - now < HOURS_48_MS) return `in ${timeLeft(at - now)}`;
-  return `on ${new Date(at).toLocaleDateString('en', { day: 'numeric', month: 'short', timeZone: 'UTC' })}`;
+  // In one piece at the end of a line.
+  if (at - now < HOURS_48_MS) return `in ${timeLeft(at - now)}`.replaceAll(' ', '\u00a0');
+  return `on ${new Date(at).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })}`;
 }

@@ -1,7 +1,7 @@
 import type { PolicyFacts } from '../access/when.ts';
 import type { Charge, SharedState } from '../storage/contracts.ts';
 import { createAlerts, type Alert } from './alerts.ts';
-import { holderOf, keyOf, SHARED, type Holder, type Limit, type LimitRule } from './rules.ts';
+import { holderIn, keyOf, SHARED, type Holder, type Limit, type LimitRule } from './rules.ts';
 import { createKnownValues } from './values.ts';
 
 /** How much a call is expected to count for, or came to. A cost of null is one that nobody knows. */
@@ -99,18 +99,21 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
     holders.set(holder.key, holder);
   };
 
-  /** What was counted by the gateway that ran before, of rules that nobody has asked for since. */
-  let unclaimed = [...new Set(state.keys())];
-  const recall = (rules: readonly LimitRule[]): void => {
-    const byName = new Map(rules.map((rule) => [rule.name, rule]));
-    unclaimed = unclaimed.filter((text) => {
-      const [name = '', _unit, ...key] = text.split(' ');
-      const rule = byName.get(name);
-      const holder = rule && holderOf(rule, key.join(' '));
-      if (rule && holder) remember({ rule, holder });
-      return rule === undefined;
-    });
-    for (const rule of rules) if (rule.per.length === 0) remember({ rule, holder: SHARED });
+  /** What was counted by the gateway that ran before: the counters' keys by the rule's name, until somebody asks. */
+  const before = new Map<string, string[]>();
+  for (const key of new Set(state.keys())) {
+    const name = key.slice(0, key.indexOf(' '));
+    const keys = before.get(name);
+    if (keys === undefined) before.set(name, [key]);
+    else keys.push(key);
+  }
+  const recall = (rule: LimitRule): void => {
+    for (const key of before.get(rule.name) ?? []) {
+      const holder = holderIn(rule, key);
+      if (holder !== undefined) remember({ rule, holder });
+    }
+    before.delete(rule.name);
+    if (rule.per.length === 0) remember({ rule, holder: SHARED });
   };
 
   const ticketOf = (
@@ -195,7 +198,7 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
       return { ticket: ticketOf(enforced, watched, places, expected, at), audited };
     },
     counters: (rules) => {
-      recall(rules);
+      rules.forEach(recall);
       return rules.flatMap((rule) =>
         [...(seen.get(rule.name)?.values() ?? [])].flatMap((holder) =>
           rule.limits.map((limit) => viewOf(state, rule, holder, limit)),

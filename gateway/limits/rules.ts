@@ -46,6 +46,20 @@ export function keyOf({ name }: LimitRule, { key }: Holder, { unit }: Limit): st
   return `${name} ${unit} ${key}`;
 }
 
+/** Whose counter is kept under this key; undefined where it is none of the rule as it is now. The reverse of `keyOf`. */
+export function holderIn({ per }: LimitRule, text: string): Holder | undefined {
+  const key = text.replace(/^\S* \S* /, '');
+  const values: Record<string, string> = {};
+  let rest = key;
+  for (const name of per) {
+    const [head, length] = /^(\d+):/.exec(rest) ?? [];
+    if (head === undefined || rest.length < head.length + Number(length)) return undefined;
+    values[name] = rest.slice(head.length, head.length + Number(length));
+    rest = rest.slice(head.length + Number(length));
+  }
+  return rest === '' ? { key, values } : undefined;
+}
+
 /** As it is written in the configuration. */
 export function modeOf({ enforced }: LimitRule): 'enforce' | 'audit' {
   return enforced ? 'enforce' : 'audit';
@@ -125,19 +139,6 @@ function createHolders(per: readonly string[]): (facts: PolicyFacts) => readonly
       );
     return holders;
   };
-}
-
-/** The holder whose key this is; undefined where it is not one of the rule as it is now. */
-export function holderOf({ per }: LimitRule, key: string): Holder | undefined {
-  const values: Record<string, string> = {};
-  let rest = key;
-  for (const name of per) {
-    const [head, length] = /^(\d+):/.exec(rest) ?? [];
-    if (head === undefined || rest.length < head.length + Number(length)) return undefined;
-    values[name] = rest.slice(head.length, head.length + Number(length));
-    rest = rest.slice(head.length + Number(length));
-  }
-  return rest === '' ? { key, values } : undefined;
 }
 
 function valuesOf(dimension: string): (facts: PolicyFacts) => readonly string[] {

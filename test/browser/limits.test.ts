@@ -92,7 +92,7 @@ it('is nothing for somebody who has used nothing, and their own alone once they 
   // Without loading the page again.
   await page.getByText('1 of 5 calls/hour · user:bob').waitFor();
   expect(await order(page)).toEqual(['storm', 'storm']);
-  const meter = page.getByRole('meter', { name: 'storm, user:bob' }).first();
+  const meter = page.getByRole('meter', { name: 'storm, calls/hour, user:bob' });
   expect(await meter.getAttribute('aria-valuetext')).toBe('1 of 5 calls/hour, 20 %');
   expect(await meter.evaluate((one: HTMLMeterElement) => [one.value, one.max])).toEqual([1, 5]);
   await page.context().close();
@@ -102,17 +102,17 @@ it('says how full each is in words, when there is room again, and keeps each in 
   for (let call = 0; call < 4; call++) expect(await spend('ann', 50)).toBe(200);
   const page = await visit('ann', 'dark');
   await rowOf(page, 'each-day')
-    .getByText(/past 20 %; begins anew in \d+ (?:h|min|s)/)
+    .getByText(/20 % reached; begins anew in\s\d+\s(?:h|min|s)/)
     .waitFor();
   await page.getByText('4 of 5 calls/hour · user:ann').waitFor();
-  await rowOf(page, 'storm').getByText('past 75 %').waitFor();
+  await rowOf(page, 'storm').getByText('75 % reached').waitFor();
   expect(await order(page)).toEqual(['storm', 'each-day', 'storm']);
   await shoot(page, 'limits-dark');
   expect(await spend('ann', 1_200)).toBe(200);
   expect(await spend('ann', 10)).toBe(429);
   await rowOf(page, 'each-day').getByText('used up, refuses nothing; begins anew').waitFor();
   await rowOf(page, 'storm')
-    .getByText(/used up; room again in \d+ (?:min|s)/)
+    .getByText(/used up; room again in\s\d+\s(?:min|s)/)
     .waitFor();
   await page.getByText('2 used up').waitFor();
   expect(await rowOf(page, 'each-day').locator('.limit-percent').textContent()).toBe('140 %');

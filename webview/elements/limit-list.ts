@@ -99,7 +99,7 @@ const ICONS: Record<Exclude<LimitLevel, 'fine'>, string> = { much: 'warning', fu
 
 function row(counter: CounterView, now: number): TemplateResult {
   const { policy, mode, amount, used } = counter;
-  const { level, percent, used: ofWhat, whose, state, until } = limitWords(counter, now);
+  const { level, percent, counts, used: ofWhat, whose, state, until } = limitWords(counter, now);
   const notes = [state, until].filter((one) => one !== '').join('; ');
   return html`<li class="limit ${level}">
     <div class="limit-line">
@@ -111,7 +111,7 @@ function row(counter: CounterView, now: number): TemplateResult {
       min="0"
       max=${amount === 0 ? 1 : amount}
       .value=${amount === 0 ? 1 : used}
-      aria-label=${`${policy}, ${whose}`}
+      aria-label=${`${policy}, ${counts}, ${whose}`}
       aria-valuetext=${`${ofWhat}, ${percent}`}
     ></meter>
     <p class="hint">${ofWhat} · ${whose}</p>
