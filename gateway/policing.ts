@@ -16,6 +16,7 @@ import { createSecretDetector } from './guardrails/detect/secrets.ts';
 import type { Identity } from './identity/identity.ts';
 import { createTextWorkers } from './guardrails/workers.ts';
 import type { Alert } from './limits/alerts.ts';
+import { tellOfBudget } from './limits/webhook.ts';
 import { createLimits, type Limits } from './limits/limits.ts';
 import { createPrices, loadKnownPrices, type Prices } from './limits/prices.ts';
 import type { LimitRule } from './limits/rules.ts';
@@ -31,6 +32,7 @@ import { createResilience, type Resilience } from './resilience/resilience.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Dispatchers } from './upstream/dispatcher.ts';
 import { createFetchAnswer } from './upstream/fetch-json.ts';
+import { createSignedPosts } from './upstream/signed-posts.ts';
 import type { Upstreams } from './upstream/upstreams.ts';
 
 /** The two pipelines, and what their stages share with the control plane. */
@@ -104,9 +106,12 @@ export function createPolicing(deps: {
     now,
     onError: (error) => log.error({ err: error }, 'approvals could not be looked through'),
   });
-  const telling = startApprovalWebhooks({
-    ...{ desk, webhooks, resolve: deps.resolve, now },
-    fetchAnswer,
+  const postDeps = { resolve: deps.resolve, fetchAnswer, now };
+  // A budget and a program of approvals may have one name.
+  const approvalPosts = createSignedPosts(postDeps);
+  const budgetPosts = createSignedPosts(postDeps);
+  const stopTelling = startApprovalWebhooks({
+    ...{ desk, webhooks, posts: approvalPosts },
     eventOf: (record, webhook) => webhookEvent(record, webhook, deps.base()),
     onFailed: (webhook, approval, error) =>
       log.warn({ webhook, approval, err: error }, 'a webhook was not told of an approval'),
@@ -122,6 +127,9 @@ export function createPolicing(deps: {
     deps.sharedState,
     (alert) => {
       log.warn(alert, 'a budget has been spent so far');
+      tellOfBudget(config.policies.budgets, alert, budgetPosts, (error) =>
+        log.warn({ budget: alert.rule, err: error }, 'the webhook of a budget was not told'),
+      );
       for (const listener of alarms) listener(alert);
     },
     now,
@@ -165,7 +173,9 @@ export function createPolicing(deps: {
     },
     close: () => {
       workers.close();
-      telling.close();
+      stopTelling();
+      approvalPosts.close();
+      budgetPosts.close();
       desk.close();
     },
   };

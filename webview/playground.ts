@@ -5,6 +5,7 @@ import {
   credentialListSchema,
   type CredentialView,
 } from '../gateway/contract/credentials.ts';
+import { limitListSchema, type CounterView } from '../gateway/contract/limits.ts';
 import { modelListSchema, registryViewSchema } from '../gateway/contract/registry.ts';
 import type { ModelList, RegistryView } from '../gateway/contract/registry.ts';
 import { EMPTY_CONVERSATION, reduce, runningTurn } from './conversation.ts';
@@ -208,6 +209,12 @@ export class Playground {
       approvalListSchema.parse(body),
     );
     return 'value' in read ? read.value.approvals : [];
+  }
+
+  /** What is used of the limits that the user may see; undefined when it cannot be read. */
+  async limits(): Promise<readonly CounterView[] | undefined> {
+    const read = await this.#get('/api/v1/limits', (body) => limitListSchema.parse(body));
+    return 'value' in read ? read.value.counters : undefined;
   }
 
   /** One approval, or why it cannot be shown, in words. */

@@ -29,18 +29,32 @@ async function list(options: Options): Promise<void> {
   process.stdout.write(table(['policy', 'whose', 'used', 'of', 'left', 'until'], answer.counters.map(row)));
 }
 
-function row({ policy, mode, holder, used, unit, limit, remaining, resetsAt }: CounterView): string[] {
+function row({
+  policy,
+  mode,
+  holder,
+  used,
+  unit,
+  limit,
+  remaining,
+  resetsAt,
+  roomAt,
+}: CounterView): string[] {
   return [
     mode === 'audit' ? `${policy} (audit)` : policy,
     holderText(holder) || 'all',
     amountText(used, unit),
     limit,
     amountText(remaining, unit),
-    resetsAt === null ? '' : new Date(resetsAt).toISOString().slice(0, 10),
+    resetsAt !== null ? isoOf(resetsAt).slice(0, 10) : roomAt === null ? '' : isoOf(roomAt).slice(0, 16),
   ];
 }
 
 async function reset(policy: string, options: Options): Promise<void> {
   await ask(options, `/api/v1/limits/${encodeURIComponent(policy)}`, undefined, 'DELETE');
   process.stdout.write(`The counters of ${policy} begin anew.\n`);
+}
+
+function isoOf(at: number): string {
+  return new Date(at).toISOString();
 }

@@ -54,6 +54,9 @@ function textsOf(config: Config): { place: string; text: string }[] {
   config.policies.approvalWebhooks.forEach(({ secret, name }) =>
     texts.push({ place: `policies.approvalWebhooks ${name}`, text: secret }),
   );
+  config.policies.budgets.forEach(({ webhook, name }) =>
+    texts.push({ place: `policies.budgets ${name}`, text: webhook?.secret ?? '' }),
+  );
   for (const group of config.groups) {
     for (const server of group.servers) {
       const place = `${group.name}:${server.name}`;

@@ -15,35 +15,47 @@ export const counterViewSchema = z.object({
   remaining: z.number(),
   /** Of a budget: when its period ends, in ms since the epoch. */
   resetsAt: z.number().nullable(),
+  /** Of one that is used up: when one more call, token or cent fits, in ms since the epoch. */
+  roomAt: z.number().nullable(),
+  /** Of a budget: its thresholds in percent, ascending. */
+  alerts: z.array(z.number()),
 });
 export type CounterView = z.infer<typeof counterViewSchema>;
 
-/** `GET /api/v1/limits`: the counters in use; one's own, and for administrators all. */
+/** `GET /api/v1/limits`: the counters in use; one's own, and for administrators all, with those that all share. */
 export const limitListSchema = z.object({ counters: z.array(counterViewSchema) });
 export type LimitList = z.infer<typeof limitListSchema>;
 
-/**
- * `GET /api/v1/events`, event `budget`: so much of a budget is spent, once for each threshold of a period. For
- * administrators, and for the principal whose own budget it is.
- */
-export const budgetAlertSchema = z.object({
-  type: z.literal('budget'),
-  policy: z.string(),
-  holder: z.record(z.string(), z.string()),
-  /** The threshold that was reached, in percent. */
-  percent: z.number(),
-  unit: z.enum(['calls', 'tokens', 'cost']),
-  used: z.number(),
-  limit: z.string(),
-});
+/** So much of a budget is spent: told of once for each threshold of a period. */
+const alertSchema = counterViewSchema
+  .pick({ policy: true, mode: true, holder: true, unit: true, limit: true, amount: true, used: true })
+  .extend({
+    /** The threshold that was reached, in percent. */
+    percent: z.number(),
+    /** When its period ends, in ms since the epoch. */
+    resetsAt: z.number().nullable(),
+  });
+
+/** `GET /api/v1/events`, event `budget`: for administrators, and for the principal whose own budget it is. */
+export const budgetAlertSchema = alertSchema.extend({ type: z.literal('budget') });
 export type BudgetAlert = z.infer<typeof budgetAlertSchema>;
+
+/** The body of the signed POST to a budget's webhook. */
+export const budgetWebhookEventSchema = alertSchema.extend({ type: z.literal('budget.reached') });
+export type BudgetWebhookEvent = z.infer<typeof budgetWebhookEventSchema>;
 
 /** An amount with its unit, for people: `$12.50`, `1200 tokens`. */
 export function amountText(amount: number, unit: CounterView['unit']): string {
   return unit === 'cost' ? `$${amount.toFixed(2)}` : `${Math.round(amount)} ${unit}`;
 }
 
-/** Whose a counter is, for people: `team:finance`; empty for one that all share. */
+/** Whose a counter is, for people: `user:ann, model openai/gpt-4o, no feature`; empty for one that all share. */
 export function holderText(holder: Readonly<Record<string, string>>): string {
-  return Object.values(holder).join(', ');
+  return Object.entries(holder)
+    .map(([dimension, value]) => {
+      const name = dimension.replace(/^metadata\./, '');
+      if (value === '-') return `no ${name}`;
+      return dimension === 'principal' || dimension === 'team' ? value : `${name} ${value}`;
+    })
+    .join(', ');
 }

@@ -3,8 +3,7 @@ import type { Decide } from '../access/decide.ts';
 import type { CounterView } from '../contract/limits.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { CounterView as Counter, Limits } from '../limits/limits.ts';
-import type { LimitRule } from '../limits/rules.ts';
-import { periodOf } from '../limits/period.ts';
+import { modeOf, resetsAt, type LimitRule } from '../limits/rules.ts';
 import { sendProblem } from './respond.ts';
 
 /** `/api/v1/limits`: what has been used, and for administrators the way to begin anew. */
@@ -35,17 +34,19 @@ export function createLimitRoutes(deps: {
   };
 }
 
-function viewOf({ rule, holder, limit, used }: Counter, now: number): CounterView {
+function viewOf({ rule, holder, limit, used, roomIn }: Counter, now: number): CounterView {
   return {
     policy: rule.name,
     kind: rule.kind,
-    mode: rule.enforced ? 'enforce' : 'audit',
+    mode: modeOf(rule),
     holder: { ...holder.values },
     unit: limit.unit,
     limit: limit.text,
     amount: limit.amount,
     used,
     remaining: Math.max(0, limit.amount - used),
-    resetsAt: typeof limit.window === 'string' ? periodOf(limit.window, now).end : null,
+    resetsAt: resetsAt(limit, now),
+    roomAt: roomIn === undefined || roomIn === 0 ? null : now + roomIn,
+    alerts: [...rule.alerts],
   };
 }

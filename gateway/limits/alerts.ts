@@ -1,15 +1,21 @@
 import type { SharedState } from '../storage/contracts.ts';
 import { periodOf } from './period.ts';
-import { keyOf, type Holder, type Limit, type LimitRule, type Unit } from './rules.ts';
+import { keyOf, modeOf, resetsAt, type Holder, type Limit, type LimitRule, type Unit } from './rules.ts';
 
 /** A budget of which so much is spent. */
 export interface Alert {
   readonly rule: string;
+  readonly mode: 'enforce' | 'audit';
   readonly holder: Readonly<Record<string, string>>;
+  /** The threshold that was reached. */
   readonly percent: number;
   readonly unit: Unit;
   readonly used: number;
+  readonly amount: number;
+  /** As it was written: `500/month`. */
   readonly limit: string;
+  /** When its period ends, in ms since the epoch. */
+  readonly resetsAt: number | null;
 }
 
 /** Says what is spent of budgets: each threshold once in a period, also over a restart. */
@@ -34,7 +40,9 @@ export function createAlerts(state: SharedState, now: () => number, onAlert: (al
     if (before?.period === period) return before;
     const [oldest] = said.keys();
     if (before === undefined && said.size >= MAX_WATCHED && oldest !== undefined) said.delete(oldest);
-    const record = { period, percent: reached(rule, limit, state.used(key, limit.window)) };
+    // What is in a period that has begun since was counted here: all of it is news.
+    const percent = before === undefined ? reached(rule, limit, state.used(key, limit.window)) : 0;
+    const record = { period, percent };
     said.set(key, record);
     return record;
   };
@@ -52,8 +60,11 @@ export function createAlerts(state: SharedState, now: () => number, onAlert: (al
         const record = known(rule, limit, key);
         if (percent <= record.percent) continue;
         record.percent = percent;
-        const { unit, text } = limit;
-        onAlert({ rule: rule.name, holder: holder.values, percent, unit, used, limit: text });
+        const { unit, amount, text } = limit;
+        onAlert({
+          ...{ rule: rule.name, mode: modeOf(rule), holder: holder.values, percent },
+          ...{ unit, used, amount, limit: text, resetsAt: resetsAt(limit, now()) },
+        });
       }
     },
   };

@@ -1,7 +1,7 @@
 import type { PolicyFacts } from '../access/when.ts';
 import type { Charge, SharedState } from '../storage/contracts.ts';
 import { createAlerts, type Alert } from './alerts.ts';
-import { keyOf, type Holder, type Limit, type LimitRule } from './rules.ts';
+import { holderIn, keyOf, SHARED, type Holder, type Limit, type LimitRule } from './rules.ts';
 import { createKnownValues } from './values.ts';
 
 /** How much a call is expected to count for, or came to. A cost of null is one that nobody knows. */
@@ -46,6 +46,8 @@ export interface CounterView {
   readonly holder: Holder;
   readonly limit: Limit;
   readonly used: number;
+  /** In how many ms one more call, token or cent fits; 0 while it does, undefined where it never will. */
+  readonly roomIn: number | undefined;
 }
 
 /** Rate limits, quotas, concurrency and budgets of all calls. */
@@ -56,7 +58,7 @@ export interface Limits {
    * own reservation.
    */
   begin(rules: readonly LimitRule[], facts: PolicyFacts, expected: Amounts): Promise<Admission>;
-  /** The counters that have been used. */
+  /** The counters that have been used, also before a restart, and those that all callers share. */
   counters(rules: readonly LimitRule[]): CounterView[];
   /** Sets the counters of a rule to zero. */
   reset(rule: string): void;
@@ -64,6 +66,8 @@ export interface Limits {
 
 /** Counters whose holders are remembered, to be shown. */
 const MAX_SEEN = 10_000;
+/** The least that is worth waiting for. */
+const LEAST = { calls: 1, tokens: 1, cost: 0.01 } as const;
 
 interface Applied {
   readonly rule: LimitRule;
@@ -93,6 +97,23 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
     const [oldest] = holders.keys();
     if (holders.size >= MAX_SEEN && oldest !== undefined) holders.delete(oldest);
     holders.set(holder.key, holder);
+  };
+
+  /** What was counted by the gateway that ran before: the counters' keys by the rule's name, until somebody asks. */
+  const before = new Map<string, string[]>();
+  for (const key of new Set(state.keys())) {
+    const name = key.slice(0, key.indexOf(' '));
+    const keys = before.get(name);
+    if (keys === undefined) before.set(name, [key]);
+    else keys.push(key);
+  }
+  const recall = (rule: LimitRule): void => {
+    for (const key of before.get(rule.name) ?? []) {
+      const holder = holderIn(rule, key);
+      if (holder !== undefined) remember({ rule, holder });
+    }
+    before.delete(rule.name);
+    if (rule.per.length === 0) remember({ rule, holder: SHARED });
   };
 
   const ticketOf = (
@@ -176,17 +197,23 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
       const audited = await watch(state, watched, places, expected, facts);
       return { ticket: ticketOf(enforced, watched, places, expected, at), audited };
     },
-    counters: (rules) =>
-      rules.flatMap((rule) =>
+    counters: (rules) => {
+      rules.forEach(recall);
+      return rules.flatMap((rule) =>
         [...(seen.get(rule.name)?.values() ?? [])].flatMap((holder) =>
-          rule.limits.map((limit) => ({
-            ...{ rule, holder, limit },
-            used: state.used(keyOf(rule, holder, limit), limit.window),
-          })),
+          rule.limits.map((limit) => viewOf(state, rule, holder, limit)),
         ),
-      ),
+      );
+    },
     reset: (rule) => state.reset(`${rule} `),
   };
+}
+
+function viewOf(state: SharedState, rule: LimitRule, holder: Holder, limit: Limit): CounterView {
+  const { window, amount, unit } = limit;
+  const key = keyOf(rule, holder, limit);
+  const roomIn = state.roomIn({ key, window, limit: amount, amount: LEAST[unit] });
+  return { rule, holder, limit, used: state.used(key, window), roomIn };
 }
 
 /** What a call is against; what uses nothing is not refused where everything is used up. */

@@ -3,6 +3,7 @@ import type { Applies, PolicyFacts } from '../access/when.ts';
 import type { Budget, RateLimit } from '../config/policies/limits.ts';
 import type { Rate } from '../config/units.ts';
 import type { CounterWindow } from '../storage/contracts.ts';
+import { periodOf } from './period.ts';
 
 /** What is counted. */
 export type Unit = 'calls' | 'tokens' | 'cost';
@@ -43,6 +44,30 @@ export interface Holder {
 /** What a holder's counter of a limit is kept under. Names have no spaces. */
 export function keyOf({ name }: LimitRule, { key }: Holder, { unit }: Limit): string {
   return `${name} ${unit} ${key}`;
+}
+
+/** Whose counter is kept under this key; undefined where it is none of the rule as it is now. The reverse of `keyOf`. */
+export function holderIn({ per }: LimitRule, text: string): Holder | undefined {
+  const key = text.replace(/^\S* \S* /, '');
+  const values: Record<string, string> = {};
+  let rest = key;
+  for (const name of per) {
+    const [head, length] = /^(\d+):/.exec(rest) ?? [];
+    if (head === undefined || rest.length < head.length + Number(length)) return undefined;
+    values[name] = rest.slice(head.length, head.length + Number(length));
+    rest = rest.slice(head.length + Number(length));
+  }
+  return rest === '' ? { key, values } : undefined;
+}
+
+/** As it is written in the configuration. */
+export function modeOf({ enforced }: LimitRule): 'enforce' | 'audit' {
+  return enforced ? 'enforce' : 'audit';
+}
+
+/** When the period of a budget's limit ends, in ms since the epoch; null of a rate limit, which has none. */
+export function resetsAt({ window }: Limit, now: number): number | null {
+  return typeof window === 'string' ? periodOf(window, now).end : null;
 }
 
 /** The rules of a configuration, in its order. */
@@ -95,7 +120,9 @@ function fromBudget({ policy, applies }: Compiled<Budget>): LimitRule {
 
 /** Whoever leaves out what a rule goes by shares one counter with all who do. */
 const UNSET = '-';
-const ALL: readonly Holder[] = [{ key: '', values: {} }];
+/** Of a rule that keeps no counters apart. */
+export const SHARED: Holder = { key: '', values: {} };
+const ALL: readonly Holder[] = [SHARED];
 
 function createHolders(per: readonly string[]): (facts: PolicyFacts) => readonly Holder[] {
   if (per.length === 0) return () => ALL;

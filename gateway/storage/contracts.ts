@@ -105,6 +105,10 @@ export interface SharedState {
    */
   giveBack(key: string, window: CounterWindow, amount: number, at: number): void;
   used(key: string, window: CounterWindow): number;
+  /** In how many ms a charge fits; 0 while it does, undefined where it never will. Counts nothing. */
+  roomIn(charge: Charge): number | undefined;
+  /** The keys of the counters that hold something, in no order; one is there once for each of its windows. */
+  keys(): readonly string[];
   /** Takes one of `limit` places; false when there is none. */
   acquire(key: string, limit: number): boolean | Promise<boolean>;
   release(key: string): void;

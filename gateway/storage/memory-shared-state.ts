@@ -101,6 +101,12 @@ export function createMemorySharedState(
       touched(counter);
     },
     used: (key, window) => Math.max(0, find(key, window)?.total ?? 0),
+    roomIn: (charge) => {
+      const counter = find(charge.key, charge.window);
+      const fits = (counter?.total ?? 0) + charge.amount <= charge.limit;
+      return fits ? 0 : roomIn(charge, charge.amount, counter, now());
+    },
+    keys: () => [...counters.values()].map(({ key }) => key),
     acquire: (key, limit) => {
       const taken = places.get(key) ?? 0;
       if (taken >= limit) return false;

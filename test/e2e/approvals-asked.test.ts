@@ -1,46 +1,24 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { createHmac } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { approvalWebhookEventSchema, type ApprovalWebhookEvent } from '../../gateway/contract/approvals.ts';
 import { startCountingServer, type CountingServer } from '../support/counting-server.ts';
 import { startGateway, type RunningGateway } from '../support/gateway.ts';
 import { ask } from '../support/modern.ts';
 import { createPeople, type People } from '../support/people.ts';
+import { signatureOf, startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
 
 /** P65 P78 Approvals where the client itself asks its person, and by programs that sign. */
 const SECRET = 'the-secret-of-the-webhook';
 let database: CountingServer;
 let gateway: RunningGateway;
 let people: People;
-let receiver: Server;
-const told: { event: ApprovalWebhookEvent; signed: boolean }[] = [];
-
-const sign = (body: string, secret = SECRET, at = Date.now()): string => {
-  const t = Math.floor(at / 1000);
-  return `t=${t},v1=${createHmac('sha256', secret).update(`${t}.${body}`).digest('hex')}`;
-};
+let receiver: WebhookReceiver<ApprovalWebhookEvent>;
 
 beforeAll(async () => {
   database = await startCountingServer();
-  receiver = createServer((req, res) => {
-    let body = '';
-    req.on('data', (chunk: Buffer) => (body += chunk.toString()));
-    req.on('end', () => {
-      const header = String(req.headers['x-toolgate-signature']);
-      const at = Number(/t=(\d+)/.exec(header)?.[1]) * 1000;
-      told.push({
-        event: approvalWebhookEventSchema.parse(JSON.parse(body)),
-        signed: header === sign(body, SECRET, at),
-      });
-      res.end();
-    });
-  });
-  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
-  const hook = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+  receiver = await startWebhookReceiver(SECRET, (body) => approvalWebhookEventSchema.parse(body));
   gateway = await startGateway({
     config: `version: 1
 subjects: { serviceAccounts: [{ name: chat-bot }] }
@@ -55,7 +33,7 @@ groups:
     servers: [${database.entry('mongo')}]
 policies:
   approvalWebhooks:
-    - { name: chat, url: "${hook}", secret: "\${env:HOOK_SECRET}", as: "serviceaccount:chat-bot", allowPrivateAddress: true }
+    - { name: chat, url: "${receiver.url}", secret: "\${env:HOOK_SECRET}", as: "serviceaccount:chat-bot", allowPrivateAddress: true }
 `,
     env: { HOOK_SECRET: SECRET },
   });
@@ -63,12 +41,12 @@ policies:
 });
 afterAll(async () => {
   await gateway.stop();
-  receiver.close();
+  await receiver.close();
   await database.close();
 });
 beforeEach(() => {
   database.clear();
-  told.length = 0;
+  receiver.told.length = 0;
 });
 
 describe('a client that fills in forms', () => {
@@ -150,20 +128,26 @@ describe('a webhook', () => {
       tool: 'deleteCollection',
       arguments: { database },
     });
-  const word = async (url: string, body: object, signature?: (text: string) => string): Promise<Response> => {
+  const word = async (
+    url: string,
+    body: object,
+    signature = (text: string): string => signatureOf(SECRET, text),
+  ): Promise<Response> => {
     const text = JSON.stringify(body);
-    const headers = { 'content-type': 'application/json', 'x-toolgate-signature': (signature ?? sign)(text) };
+    const headers = { 'content-type': 'application/json', 'x-toolgate-signature': signature(text) };
     return fetch(url, { method: 'POST', headers, body: text });
   };
 
   it('is told, signed, and decides in the name of an approver', async () => {
     expect((await call('hooked')).status).toBe(403);
     const { event } = await vi.waitFor(() => {
-      const one = told.find(({ event: { approval } }) => approval.arguments['database'] === 'hooked');
+      const one = receiver.told.find(
+        ({ event: { approval } }) => approval.arguments['database'] === 'hooked',
+      );
       if (one === undefined) throw new Error('nothing was told yet');
       return one;
     });
-    expect(told.every(({ signed }) => signed)).toBe(true);
+    expect(receiver.told.every(({ signed }) => signed)).toBe(true);
     expect(event).toMatchObject({
       type: 'approval.requested',
       approval: { subject: 'user:dev', status: 'pending' },
@@ -171,9 +155,9 @@ describe('a webhook', () => {
     const url = event.decideUrl ?? '';
     const approve = { id: event.approval.id, verdict: 'approved', person: 'Ada in #security' };
     for (const forged of [
-      (text: string) => sign(text, 'another-secret'),
-      (text: string) => sign(text, SECRET, Date.now() - 3_600_000),
-      (text: string) => sign(`${text} `),
+      (text: string) => signatureOf('another-secret', text),
+      (text: string) => signatureOf(SECRET, text, Date.now() - 3_600_000),
+      (text: string) => signatureOf(SECRET, `${text} `),
       () => 'nothing',
     ])
       expect((await word(url, approve, forged)).status).toBe(401);
@@ -195,7 +179,9 @@ describe('a webhook', () => {
       ...{ server: 'own:mine', tool: 'deleteCollection', arguments: { database: 'not-theirs' } },
     });
     const { event } = await vi.waitFor(() => {
-      const one = told.find(({ event: { approval } }) => approval.arguments['database'] === 'not-theirs');
+      const one = receiver.told.find(
+        ({ event: { approval } }) => approval.arguments['database'] === 'not-theirs',
+      );
       if (one === undefined) throw new Error('nothing was told yet');
       return one;
     });

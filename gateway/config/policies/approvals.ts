@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { addressSchema } from '../address.ts';
 import { granteeSchema, subjectSchema } from '../subjects.ts';
 import { matchSchema } from '../tool-rules.ts';
 import { durationSchema, timeoutSchema } from '../units.ts';
+import { webhookSchema } from './webhook.ts';
 import { policyNameSchema, whenSchema } from './when.ts';
 
 const DAY = 86_400_000;
@@ -39,19 +39,10 @@ export const approvalPolicySchema = z.strictObject({
 
 /** A program that is told of requests, and may decide them in the name of an approver. */
 export const approvalWebhookSchema = z.strictObject({
+  ...webhookSchema.shape,
   name: policyNameSchema,
-  url: addressSchema,
-  /** What both sides sign with: a reference. */
-  secret: z
-    .string()
-    .min(1)
-    .refine(
-      (text) => text.includes('${'),
-      'write a reference, such as ${secret:APPROVALS}, never the secret',
-    ),
   /** Whose word the program's is; without it, it is told and decides nothing. */
   as: subjectSchema.optional(),
-  allowPrivateAddress: z.boolean().default(false),
 });
 export type ApprovalWebhook = z.infer<typeof approvalWebhookSchema>;
 

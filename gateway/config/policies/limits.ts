@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ratesSchema } from '../units.ts';
+import { webhookSchema } from './webhook.ts';
 import { policyNameSchema, whenSchema } from './when.ts';
 
 /** What has a counter of its own; without any there is one counter for all. */
@@ -61,12 +62,19 @@ export const budgetSchema = z
     per: perSchema,
     /** Percent of the limit at which it is said. */
     alerts: z.array(z.int().min(1).max(100)).max(10).default([75, 90, 100]),
+    /** A program that is told, too. */
+    webhook: webhookSchema.optional(),
     mode: modeSchema,
     unpriced: unpricedSchema,
   })
   .refine(({ limits }) => limits.cost !== undefined || limits.tokens !== undefined, {
     path: ['limits'],
     message: 'limits nothing; give cost or tokens',
+  })
+  .refine(({ webhook, alerts }) => webhook === undefined || alerts.length > 0, {
+    path: ['alerts'],
+    message:
+      'names no threshold, so that the webhook would never be told; name one, or leave the webhook out',
   });
 export type Budget = z.infer<typeof budgetSchema>;
 

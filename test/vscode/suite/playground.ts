@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { AgentChunk } from '../../../gateway/contract/agent.ts';
 import { agentChunkSchema } from '../../../gateway/contract/agent.ts';
+import { limitListSchema } from '../../../gateway/contract/limits.ts';
 import type { PlaygroundMessage } from '../../../gateway/contract/playground.ts';
 import { modelListSchema, registryViewSchema } from '../../../gateway/contract/registry.ts';
 import type { PlaygroundHost } from '../../../extension/playgroundHost.ts';
@@ -58,11 +59,14 @@ export function playgroundSuite(): void {
       assert.ok(!JSON.stringify(received).includes(token));
     });
 
-    it('reads the registry and the models for the page', async () => {
+    it('reads the registry, the models and what is used of limits for the page', async () => {
       await host.receive({ type: 'request', id: 1, method: 'GET', path: '/api/v1/registry' });
       await host.receive({ type: 'request', id: 2, method: 'GET', path: '/api/llm/models' });
       const registry = registryViewSchema.parse(replyOf(received, 1).body);
       assert.ok(registry.groups.some(({ name }) => name === 'common'));
+      await host.receive({ type: 'request', id: 7, method: 'GET', path: '/api/v1/limits' });
+      const { counters } = limitListSchema.parse(replyOf(received, 7).body);
+      assert.ok(counters.some(({ policy }) => policy === 'probe-day'));
       const models = modelListSchema.parse(replyOf(received, 2).body);
       assert.ok(models.data.some(({ id }) => id === 'demo/planner'));
     });
