@@ -24,6 +24,8 @@ export interface Alerts {
   watch(rule: LimitRule, holder: Holder): void;
   /** After it. */
   counted(rule: LimitRule, holder: Holder): void;
+  /** The counters of a rule begin anew: what was said of them is news again. */
+  forget(rule: string): void;
 }
 
 /** Counters whose thresholds are remembered. */
@@ -66,6 +68,9 @@ export function createAlerts(state: SharedState, now: () => number, onAlert: (al
           ...{ unit, used, amount, limit: text, resetsAt: resetsAt(limit, now()) },
         });
       }
+    },
+    forget: (rule) => {
+      for (const key of said.keys()) if (key.startsWith(`${rule} `)) said.delete(key);
     },
   };
 }

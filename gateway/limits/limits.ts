@@ -205,7 +205,10 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
         ),
       );
     },
-    reset: (rule) => state.reset(`${rule} `),
+    reset: (rule) => {
+      state.reset(`${rule} `);
+      alerts.forget(rule);
+    },
   };
 }
 

@@ -103,3 +103,20 @@ it('a threshold is told of, also where a call of the period before reaches it', 
   long.ticket.end({ tokens: 80, cost: 0 });
   expect(told).toEqual([50]);
 });
+
+it('a budget that was begun anew is told of again', async () => {
+  const told: number[] = [];
+  const limits = over(
+    createMemorySharedState(() => 0),
+    () => 0,
+    told,
+  );
+  const rules = rulesOf('  budgets: [{ name: b, limits: { tokens: 100/day }, alerts: [50] }]');
+  for (let round = 1; round <= 2; round++) {
+    const call = await limits.begin(rules, factsOf('user:a'), { tokens: 80, cost: 0 });
+    if (call.refused !== undefined) throw new Error('it may begin');
+    call.ticket.end({ tokens: 80, cost: 0 });
+    limits.reset('b');
+  }
+  expect(told).toEqual([50, 50]);
+});
