@@ -28,10 +28,12 @@ export async function decideCalls(traveller: Traveller, access: () => Promise<Ac
     await screenshot(page, 'vscode-approval-diff-light');
     await title(traveller, 'Show Arguments of Approval').click();
     await page.locator('.editor-instance').getByText('"message"').waitFor();
+    const tabs = page.locator('.tab', { hasText: /echo · everything-mcp · [0-9a-f]{6}/ });
+    await tabs.waitFor();
     await screenshot(page, 'vscode-approval-arguments-light');
     await title(traveller, 'Approve').click();
     assert.equal((await held).status, 200);
-    await page.locator('.tab', { hasText: 'apr_' }).waitFor({ state: 'detached' });
+    await tabs.waitFor({ state: 'detached' });
   });
 }
 
