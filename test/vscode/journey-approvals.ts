@@ -35,6 +35,18 @@ export async function decideCalls(traveller: Traveller, access: () => Promise<Ac
     assert.equal((await held).status, 200);
     await tabs.waitFor({ state: 'detached' });
   });
+  await step('P164 a call is approved, and another denied with a reason, in its notification', async () => {
+    const toast = workbench.toast(/user:owner wants to run echo on .*:everything-mcp\. It says so\./);
+    const approved = call(await access(), 'ask: from its notification');
+    await toast.getByRole('button', { name: 'Approve' }).click();
+    assert.equal((await approved).status, 200);
+    const denied = call(await access(), 'ask: not from its notification');
+    await toast.getByRole('button', { name: 'Deny' }).click();
+    await workbench.answer('Deny: user:owner wants to run echo', 'Ask Ada first.');
+    const answer = await denied;
+    assert.equal(answer.status, 403);
+    assert.match(await answer.text(), /denied by user:owner: Ask Ada first\./);
+  });
 }
 
 /** What was decided elsewhere is told in words, and offers no buttons. */
