@@ -8,7 +8,7 @@ import { nodeTooOld } from './node-version.ts';
  */
 const problem = nodeTooOld(process.versions.node, process.execPath);
 if (problem === undefined) {
-  const { run } = await import('./program.ts');
+  const { run } = await import('./cli/program.ts');
   await run(fileURLToPath(import.meta.url));
 } else {
   process.stderr.write(`toolgate: ${problem}\n`);
