@@ -3,6 +3,7 @@ import { approvalText } from '../gateway/contract/approval-text.ts';
 import { approvalViewSchema, type ApprovalView } from '../gateway/contract/approvals.ts';
 import type { ApprovalsView } from './approvalsView.ts';
 import { sideOf } from './diffSides.ts';
+import { approvalName } from './documentNames.ts';
 import type { GatewayController } from './gatewayController.ts';
 
 const { t } = vscode.l10n;
@@ -19,32 +20,29 @@ export async function showApproval(approval: ApprovalView): Promise<void> {
   }
   await vscode.commands.executeCommand(
     'vscode.diff',
-    uriOf(approval.id, 'before'),
-    uriOf(approval.id, 'after'),
+    uriOf(approval, 'before'),
+    uriOf(approval, 'after'),
     t('{0}: {1} of {2}', approval.tool, change.argument, approval.subject),
     { preview: true },
   );
 }
 
 /** Shows all that is known of an approval, the exact arguments among it. */
-export async function showWhole({ id }: Pick<ApprovalView, 'id'>): Promise<void> {
-  const document = await vscode.workspace.openTextDocument(uriOf(id, 'whole'));
+export async function showWhole(approval: ApprovalView): Promise<void> {
+  const document = await vscode.workspace.openTextDocument(uriOf(approval, 'whole'));
   await vscode.window.showTextDocument(document, { preview: true });
 }
 
 type Side = 'whole' | 'before' | 'after';
 
-/** The file name is the id, by which menus know which of these documents can be decided. */
-function uriOf(id: string, side: Side): vscode.Uri {
-  return vscode.Uri.from({ scheme: APPROVAL_SCHEME, path: `/${side}/${fileOf(id)}` });
-}
-
-function fileOf(id: string): string {
-  return `${id}.txt`;
+/** The file name is what tabs show, and by it menus know which of these documents can be decided. */
+function uriOf(approval: ApprovalView, side: Side): vscode.Uri {
+  const path = `/${side}/${approval.id}/${approvalName(approval)}`;
+  return vscode.Uri.from({ scheme: APPROVAL_SCHEME, path });
 }
 
 function readUri({ scheme, path }: vscode.Uri): { readonly id: string; readonly side: Side } | undefined {
-  const [, side, id] = /^\/(whole|before|after)\/([\w-]+)\.txt$/.exec(path) ?? [];
+  const [, side, id] = /^\/(whole|before|after)\/([\w-]+)\//.exec(path) ?? [];
   return scheme === APPROVAL_SCHEME && id !== undefined ? { id, side: side as Side } : undefined;
 }
 
@@ -78,7 +76,7 @@ function uriOfTab(tab: vscode.Tab | undefined): vscode.Uri | undefined {
 
 /**
  * Gives the editor approvals as documents that nobody can edit, follows what is decided elsewhere, and tells menus
- * which of them can be decided (`toolgate.approvalsToDecide`, by their file names).
+ * which of them can be decided (`toolgate.approvalsToDecide`, by their names).
  */
 export function provideApprovalDocuments(
   controller: Pick<GatewayController, 'client'>,
@@ -87,13 +85,13 @@ export function provideApprovalDocuments(
   const changed = new vscode.EventEmitter<vscode.Uri>();
   let before: readonly string[] = [];
   const follow = view.onDidChangeTreeData(() => {
-    const open = view.approvals.filter(({ mayDecide }) => mayDecide).map(({ id }) => fileOf(id));
-    void vscode.commands.executeCommand('setContext', 'toolgate.approvalsToDecide', open);
-    const over = before.filter((file) => !open.includes(file));
-    before = open;
+    const open = view.approvals.filter(({ mayDecide }) => mayDecide);
+    void vscode.commands.executeCommand('setContext', 'toolgate.approvalsToDecide', open.map(approvalName));
+    const over = before.filter((id) => !open.some((one) => one.id === id));
+    before = open.map(({ id }) => id);
     for (const { uri } of vscode.workspace.textDocuments) {
       const shown = readUri(uri);
-      if (shown?.side === 'whole' && over.includes(fileOf(shown.id))) changed.fire(uri);
+      if (shown?.side === 'whole' && over.includes(shown.id)) changed.fire(uri);
     }
   });
   const provider = vscode.workspace.registerTextDocumentContentProvider(APPROVAL_SCHEME, {

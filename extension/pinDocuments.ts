@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { definitionText } from '../gateway/contract/pin-text.ts';
 import { pinItemSchema, pinsViewSchema } from '../gateway/contract/pins.ts';
 import type { PinChange, PinItem } from '../gateway/contract/pins.ts';
+import { namePart } from './documentNames.ts';
 import type { GatewayController } from './gatewayController.ts';
 
 const { t } = vscode.l10n;
@@ -27,7 +28,7 @@ const querySchema = z.object({
 /** The document of one side of a change. The hash makes it another document when the server changes it again. */
 export function pinUri({ server, item }: PinTarget, side: Side): vscode.Uri {
   const { kind, name } = item;
-  const title = (name === '' ? kind : name).replace(/[^\p{L}\p{N}_.-]/gu, '_');
+  const title = namePart(name === '' ? kind : name);
   return vscode.Uri.from({
     scheme: PIN_SCHEME,
     path: `/${title}.md`,

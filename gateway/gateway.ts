@@ -200,6 +200,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     ...{ kept: policing.kept, paging: policing.paging },
     runStore: deps.runStore,
     resume: identity.resume,
+    onRunOver: policing.approvals.endSession,
     log,
     now,
   });
@@ -210,6 +211,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     ...{ catalog, upstreams, pipeline, search, holds, now },
     ...{ kept: policing.kept, paging: policing.paging, lookAside: policing.lookAside },
     secret: deps.tokenKey,
+    onSessionEnd: policing.approvals.endSession,
     version,
   });
   const agentRoutes = createAgentRoutes({ agent });

@@ -30,6 +30,7 @@ export interface AgentDeps {
   readonly paging: () => boolean;
   /** The principal of a token by its id, as long as it holds. */
   readonly resume: (tokenId: string, subject: string) => Principal | undefined;
+  readonly onRunOver: RunDeps['onRunOver'];
   readonly limits?: RunsLimits;
 }
 
@@ -105,6 +106,7 @@ export function createAgent(deps: AgentDeps): Agent {
     } catch (error) {
       const why = toAgentError(error).message;
       log.error({ run: id, why }, 'a run that waited for approval cannot go on');
+      deps.onRunOver(id);
       await deps.runStore.remove(id);
     }
   };

@@ -30,6 +30,8 @@ export interface RunDeps {
   readonly permitted: () => boolean;
   /** Keeps where a run stands that waits for approval, over a restart too; undefined when it waits no more. */
   readonly keep: (run: Pick<Run, 'id' | 'subject' | 'tokenId'>, state: KeptState | undefined) => void;
+  /** Told of each run that is over for good, by its id. */
+  readonly onRunOver: (id: string) => void;
   /** A failure that is the gateway's own. */
   readonly onFault: (error: unknown) => void;
 }
@@ -133,6 +135,7 @@ export function startRun(deps: RunDeps, order: RunOrder): Run {
     } else if (status === 'failed' && failure) transcript.error(failure);
     durationMs = performance.now() - arrived;
     deps.keep(self, undefined);
+    deps.onRunOver(id);
     transcript.event({
       type: 'run.done',
       runId: id,

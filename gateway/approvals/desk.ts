@@ -51,12 +51,14 @@ export interface ApprovalDesk {
   ): Promise<ApprovalRecord>;
   /** Undefined where the principal may approve it; else why not. */
   refusal(principal: Principal, record: ApprovalRecord): string | undefined;
-  /** The same for taking a standing approval back. */
+  /** Whether the principal may take a standing approval back: as who gave it, or could have, or manages the group. */
   mayRevoke(principal: Principal, grant: GrantRecord): boolean;
   /** Takes a request back that nobody waits for any more. */
   cancel(id: string): Promise<void>;
   grants(): Promise<GrantRecord[]>;
   removeGrant(id: string): Promise<void>;
+  /** Takes back what was let stand for a session or run, which is over. */
+  endSession(session: string): void;
   /** Called with what is new or has changed. Returns the way to stop it. */
   onChange(listener: (record: ApprovalRecord | undefined) => void): () => void;
   close(): void;
@@ -178,10 +180,12 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
     get: (id) => store.get(id),
     list: ({ pending, limit }) => store.list({ ...(pending && { status: 'pending' as const }), limit }),
     refusal,
-    mayRevoke: (principal, { subject, group, by }) =>
+    mayRevoke: (principal, { subject: caller, group, approvers, by }) =>
       principal.subject === by ||
-      deps.mayApprove(principal, { caller: subject, group, approvers: [], fourEyes: false }).effect ===
-        'allow',
+      [approvers, []].some(
+        (who) =>
+          deps.mayApprove(principal, { caller, group, approvers: who, fourEyes: false }).effect === 'allow',
+      ),
     decide: async (principal, id, { verdict, via, reason, person, scope = 'once' }) => {
       const record = await found(id);
       const why = refusal(principal, record);
@@ -216,6 +220,9 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
     removeGrant: async (id) => {
       if (!(await store.removeGrant(id))) throw new ApprovalError('missing', `there is no grant "${id}"`);
       tell(undefined);
+    },
+    endSession: (session) => {
+      store.removeGrantsOf(session).then((some) => some && tell(undefined), deps.onError);
     },
     onChange: (listener) => {
       listeners.add(listener);

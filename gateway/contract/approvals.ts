@@ -133,7 +133,10 @@ export const approvalGrantSchema = z.object({
 });
 export type ApprovalGrant = z.infer<typeof approvalGrantSchema>;
 
-/** `GET /api/v1/approval-grants`; `DELETE /api/v1/approval-grants/{id}` takes one back. */
+/**
+ * `GET /api/v1/approval-grants`; `DELETE /api/v1/approval-grants/{id}` takes one back. They are listed to those who may:
+ * the caller, who gave it or could have, administrators and the group's managers.
+ */
 export const approvalGrantListSchema = z.object({ grants: z.array(approvalGrantSchema) });
 export type ApprovalGrantList = z.infer<typeof approvalGrantListSchema>;
 

@@ -45,6 +45,7 @@ export function createMcpSurface({
   paging,
   secret,
   version,
+  onSessionEnd,
   now,
 }: {
   readonly catalog: Catalog;
@@ -61,6 +62,8 @@ export function createMcpSurface({
   readonly secret: Buffer;
   /** The gateway's. */
   readonly version: string;
+  /** Told of each session of the legacy era that ends, by its id. */
+  readonly onSessionEnd: (id: string) => void;
   readonly now: () => number;
 }): McpSurface {
   const views = withDiscovery(withPaging(createViews(catalog), kept, paging), search);
@@ -69,7 +72,7 @@ export function createMcpSurface({
   const sessions = {
     views,
     catalog,
-    sessions: createSessions(now),
+    sessions: createSessions(now, onSessionEnd),
     dispatch: createDispatch({ views, catalog, pipeline, connections, modernSession, lookAside, holds }),
     gatewayVersion: version,
   };

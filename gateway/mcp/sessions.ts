@@ -61,8 +61,11 @@ const SWEEP_MS = 60_000;
 /** The first revision whose clients know streams that begin with an empty event. */
 const PRIMED_SINCE = '2025-11-25';
 
-/** Sessions in memory. Idle ones end after an hour; when full, the one idle longest makes room. */
-export function createSessions(now: () => number): Sessions {
+/**
+ * Sessions in memory. Idle ones end after an hour; when full, the one idle longest makes room. `onEnd` is told of each
+ * that ends, by its id.
+ */
+export function createSessions(now: () => number, onEnd: (id: string) => void): Sessions {
   const sessions = new Map<string, Session>();
   const budget = { used: 0 };
   const end = (session: Session): void => {
@@ -72,6 +75,7 @@ export function createSessions(now: () => number): Sessions {
     session.streams.close();
     session.connection?.close();
     session.modern?.close();
+    onEnd(session.id);
   };
   const idle = (session: Session): boolean => session.inFlight.size === 0 && !session.streams.listening();
   const sweep = setInterval(() => {

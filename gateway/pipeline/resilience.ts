@@ -49,9 +49,10 @@ export function resilienceStage(resilience: Resilience, ruling: () => Ruling, ca
       }
     }
     try {
-      const outcome = await attempt(call, next, terms, health, isSafe(call, terms, catalog));
+      const safe = isSafe(call, terms, catalog);
+      const outcome = await attempt(call, next, terms, health, safe);
       if (terms.toolErrors !== 'off') learn(resilience, errorKey, outcome, terms.toolErrors);
-      return outcome;
+      return safe ? outcome : leftOpen(outcome);
     } finally {
       health.bulkhead.leave();
     }
@@ -148,6 +149,13 @@ function isSafe(call: Call, { retry }: Terms, catalog: Catalog): boolean {
   if (call.target.kind !== 'tool') return call.method === undefined && call.target.kind !== 'logging';
   const annotations = toolOf(call, catalog)?.annotations;
   return annotations?.readOnlyHint === true || annotations?.idempotentHint === true;
+}
+
+/** Whoever repeats a call that may write has to know that its server may have done it before it was lost. */
+function leftOpen(outcome: Outcome): Outcome {
+  if (outcome.ok || outcome.refusal.fault?.cause !== 'lost') return outcome;
+  const message = `${outcome.refusal.message}. It may have been done before that, and was not tried again; look before you repeat it`;
+  return refused({ ...outcome.refusal, message });
 }
 
 function termsOf(policies: Policies['resilience'], facts: PolicyFacts | undefined): Terms {

@@ -229,6 +229,8 @@ export interface ApprovalStore {
   /** Those that last, of one family or of all. */
   grants(now: number, family?: string): Promise<GrantRecord[]>;
   removeGrant(id: string): Promise<boolean>;
+  /** Removes those of a session or run, before it returns; whether there were any. */
+  removeGrantsOf(session: string): Promise<boolean>;
   /** Deletes what was over before `time`. */
   purge(time: number): Promise<void>;
   close(): Promise<void>;

@@ -68,7 +68,7 @@ export async function openApprovalStore(file: string): Promise<ApprovalStore> {
  * What is more than one statement and must be one change, beside other processes too. Made without waiting, so that
  * nothing else of this process comes between.
  */
-function atomic(database: DatabaseSync): Pick<ApprovalStore, 'add' | 'take'> {
+function atomic(database: DatabaseSync): Pick<ApprovalStore, 'add' | 'take' | 'removeGrantsOf'> {
   const same = database.prepare(
     `select * from approvals where binding = ? and status in ('pending', 'denied') and expiresAt > ?
       order by createdAt desc limit 1`,
@@ -85,6 +85,7 @@ function atomic(database: DatabaseSync): Pick<ApprovalStore, 'add' | 'take'> {
     `update approvals set status = 'spent' where id = ? and status = 'approved' and expiresAt > ?`,
   );
   const use = database.prepare('update grants set uses = uses + 1 where id = ? and expiresAt > ?');
+  const removeOf = database.prepare('delete from grants where session = ?');
   return {
     add: (record, most) =>
       whole(database, () => {
@@ -112,6 +113,8 @@ function atomic(database: DatabaseSync): Pick<ApprovalStore, 'add' | 'take'> {
         throw error;
       }
     },
+    // Sessions also end when the gateway does, which waits for none of them.
+    removeGrantsOf: (session) => whole(database, () => Number(removeOf.run(session).changes) > 0),
   };
 }
 

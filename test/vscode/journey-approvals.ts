@@ -28,10 +28,24 @@ export async function decideCalls(traveller: Traveller, access: () => Promise<Ac
     await screenshot(page, 'vscode-approval-diff-light');
     await title(traveller, 'Show Arguments of Approval').click();
     await page.locator('.editor-instance').getByText('"message"').waitFor();
+    const tabs = page.locator('.tab', { hasText: /echo · everything-mcp · [0-9a-f]{6}/ });
+    await tabs.waitFor();
     await screenshot(page, 'vscode-approval-arguments-light');
     await title(traveller, 'Approve').click();
     assert.equal((await held).status, 200);
-    await page.locator('.tab', { hasText: 'apr_' }).waitFor({ state: 'detached' });
+    await tabs.waitFor({ state: 'detached' });
+  });
+  await step('P164 a call is approved, and another denied with a reason, in its notification', async () => {
+    const toast = workbench.toast(/user:owner wants to run echo on .*:everything-mcp\. It says so\./);
+    const approved = call(await access(), 'ask: from its notification');
+    await toast.getByRole('button', { name: 'Approve' }).click();
+    assert.equal((await approved).status, 200);
+    const denied = call(await access(), 'ask: not from its notification');
+    await toast.getByRole('button', { name: 'Deny' }).click();
+    await workbench.answer('Deny: user:owner wants to run echo', 'Ask Ada first.');
+    const answer = await denied;
+    assert.equal(answer.status, 403);
+    assert.match(await answer.text(), /denied by user:owner: Ask Ada first\./);
   });
 }
 

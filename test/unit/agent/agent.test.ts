@@ -70,6 +70,7 @@ beforeEach(async () => {
     kept: createKeptResults(Date.now),
     paging: () => false,
     resume: () => undefined,
+    onRunOver: () => undefined,
     log: { error: (fault: unknown) => faults.push(fault) },
     now: Date.now,
     limits: { ...RUNS_LIMITS, concurrent: 2, kept: 2 },

@@ -29,7 +29,7 @@ function world(scope: Scope, outcome: Outcome | ((call: Call) => Promise<Outcome
   const { catalog, upstreams } = catalogOf(CONFIG, { 'g:s': OFFER });
   const calls: Call[] = [];
   const lookAside = (): undefined => undefined;
-  const sessions = createSessions(Date.now);
+  const sessions = createSessions(Date.now, () => undefined);
   const session = sessions.open({
     principal: principalOf(),
     scope,

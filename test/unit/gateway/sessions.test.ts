@@ -5,10 +5,12 @@ import { principalOf } from './support.ts';
 const HOUR = 3_600_000;
 const principal = principalOf();
 let sessions: Sessions;
+let ended: string[];
 
 beforeEach(() => {
   vi.useFakeTimers();
-  sessions = createSessions(Date.now);
+  ended = [];
+  sessions = createSessions(Date.now, (id) => ended.push(id));
 });
 afterEach(() => {
   sessions.close();
@@ -49,6 +51,7 @@ describe('a session', () => {
     expect(call.signal.aborted).toBe(true);
     expect(end).toHaveBeenCalledOnce();
     expect(sessions.find(session.id, principal, '/mcp')).toBeUndefined();
+    expect(ended).toEqual([session.id]);
   });
 
   it('that is idle for an hour ends; one in use, with a stream or a call does not', () => {
@@ -60,7 +63,7 @@ describe('a session', () => {
     vi.advanceTimersByTime(HOUR / 2 + 120_000);
     const left = [...sessions.all()].map(({ id }) => id);
     expect(left).toEqual([used.id, streaming.id, calling.id]);
-    expect(left).not.toContain(idle.id);
+    expect(ended).toEqual([idle.id]);
   });
 });
 
@@ -73,6 +76,7 @@ it('when there are too many, the one idle longest makes room, and none in use do
   expect(open()).toBeDefined();
   expect(sessions.find(second.id, principal, '/mcp')).toBeUndefined();
   expect(sessions.find(first.id, principal, '/mcp')).toBeDefined();
+  expect(ended).toEqual([second.id]);
   for (const session of sessions.all()) session.inFlight.set(1, new AbortController());
   expect(open()).toBeUndefined();
 });

@@ -34,6 +34,8 @@ export function approvalsSuite(): void {
       await vscode.commands.executeCommand(COMMANDS.showApproval, approval);
       const shown = vscode.window.activeTextEditor?.document.getText() ?? '';
       assert.match(shown, /user:owner wants to run echo[^]*It says so\.[^]*"message": "ask: hello"/);
+      const tab = vscode.window.tabGroups.activeTabGroup.activeTab;
+      assert.equal(tab?.label, `echo · everything-mcp · ${approval.id.slice(-6)}`);
       // Without more, it is about what is looked at.
       await vscode.commands.executeCommand(COMMANDS.approve);
       assert.equal(vscode.window.tabGroups.activeTabGroup.activeTab?.input, undefined);
