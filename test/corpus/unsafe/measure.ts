@@ -59,7 +59,8 @@ function entitiesOf(findings: readonly { readonly entity: string }[]): ReadonlyS
   return new Set(findings.map(({ entity }) => entity));
 }
 
-function lines(part: Part, file: string): string[] {
+/** The texts of a file, one a line. */
+export function lines(part: Part, file: string): string[] {
   return readFileSync(join(import.meta.dirname, part, file), 'utf8')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
