@@ -61,7 +61,7 @@ policies:
     - { name: ours, ${hook}, when: { servers: ["*:legacy", "*:modern"] }, hooks: [toolArguments, toolResult], operation: mutate, timeout: 20s }
     - { name: down, kind: webhook, url: "http://127.0.0.1:9/", allowPrivateAddress: true, when: { servers: ["*:deaf"], tools: [test_tool_with_logging] }, hooks: [toolResult], mode: enforce }
     - { name: lax, ${hook}, when: { servers: ["*:deaf"], tools: [test_tool_with_logging] }, hooks: [toolResult], mode: enforce-but-ignore-errors }
-    - { name: nsfw, kind: moderation, when: { servers: ["*:judged"] }, hooks: [toolResult], apiKey: key, baseUrl: "${address}/v1", allowPrivateAddress: true }
+    - { name: nsfw, kind: moderation, when: { servers: ["*:judged"], condition: 'tool.name == "test_tool_with_logging"' }, hooks: [toolResult], apiKey: key, baseUrl: "${address}/v1", allowPrivateAddress: true }
 `,
   });
 });
@@ -196,7 +196,7 @@ it('a service that cannot be asked holds back all that is logged, and lax guards
   await client.close();
 });
 
-it('moderation is shown what is logged', async () => {
+it('moderation is shown what is logged, also where a condition tells the tool that nothing tells of it', async () => {
   const { client, logged, call } = await open('judged');
   await call('test_tool_with_logging');
   expect(logged).toEqual(['Tool processing data', 'Tool execution completed']);
