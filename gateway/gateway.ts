@@ -18,7 +18,7 @@ import { createPersonalCredentials, serverGivenFor } from './credentials/persona
 import { createRedactor } from './credentials/redactor.ts';
 import type { SecretVault } from './credentials/vault.ts';
 import { consentPath, createOauthRoutes, describeClient } from './http/oauth.ts';
-import { createDefinitionCheck } from './guardrails/detect/injection-definition.ts';
+import { createDefinitionCheck } from './guardrails/definition.ts';
 import { createRegistryApi } from './http/registry-api.ts';
 import { createCertificate } from './http/certificate.ts';
 import { guardsOf } from './http/guards.ts';
@@ -125,10 +125,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
     resolve,
     loginPath: deps.loginPath === true ? readLoginPath(deps.env, reaper) : undefined,
   };
+  const check = createDefinitionCheck();
   const pins = createPins({
     store: deps.configStore,
     now,
-    check: createDefinitionCheck(),
+    check,
     onQuarantined: (server, names) =>
       log.warn({ server, names }, 'new or changed definitions are hidden until somebody accepts them'),
   });
@@ -154,7 +155,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     redact: redactor.redact,
     log,
   });
-  const catalog = createCatalog({ config: () => config, upstreams, pins, decide, resolve });
+  const catalog = createCatalog({ config: () => config, upstreams, pins, check, decide, resolve });
   const port = (): number => http.port();
   const address = createOwnAddress(config.listen, port);
   const entrance = createEntrance({

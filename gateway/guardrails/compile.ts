@@ -1,12 +1,13 @@
 import { conditionFacts } from '../access/when.ts';
+import type { GuardrailConfig } from '../config/policies/guardrails.ts';
 import type { GuardrailPolicy } from '../access/policies.ts';
 import { isJsonObject } from '../contract/json.ts';
 import { PASS, type Guard, type Subject, type Verdict } from './guard.ts';
-import { askModeration } from './moderation.ts';
+import { askModeration, MODERATED_CHARS } from './moderation.ts';
 import type { Outside } from './outside.ts';
 import { createSqlGuard } from './sql-guard.ts';
 import { checkTexts, textGuardOf } from './text-guard.ts';
-import { askWebhook } from './webhook.ts';
+import { askWebhook, WEBHOOK_CHARS } from './webhook.ts';
 import type { TextWorkers } from './workers.ts';
 
 /** What guards need of the rest of the gateway. */
@@ -29,9 +30,21 @@ export function compileGuards(policies: readonly GuardrailPolicy[], deps: GuardD
           ? checkOf(compiled, deps)
           : (subject) =>
               checkTexts(onText, name, subject, (texts) => deps.workers.judge(policy, texts, timeout)),
+      anyShape: onText !== undefined || asksService(policy),
+      most: mostOf(policy),
       ...(onText !== undefined && { onText }),
     };
   });
+}
+
+/** A service of one's own knows what it is shown by its context. */
+function asksService({ kind }: GuardrailConfig): boolean {
+  return kind === 'webhook' || kind === 'moderation';
+}
+
+function mostOf({ kind }: GuardrailConfig): number {
+  if (kind === 'webhook') return WEBHOOK_CHARS;
+  return kind === 'moderation' ? MODERATED_CHARS : Infinity;
 }
 
 function checkOf({ policy, denies }: GuardrailPolicy, deps: GuardDeps): Guard['check'] {

@@ -5,10 +5,16 @@ import type { Detector } from './detect/finding.ts';
 /** What a guard is shown. */
 export interface Subject {
   readonly hook: Hook;
-  /** Arguments, a result, the messages to a model, or the text of its answer. */
+  /** Arguments, a result, the messages to a model, or the text of its answer; or, with `beside`, what that says. */
   readonly value: unknown;
   readonly facts: PolicyFacts;
+  /** Empty where nothing tells which call is meant. */
   readonly traceId: string;
+  /**
+   * What passes beside arguments and results: the MCP method of what a server says (`toolResult`) or of the question that
+   * is answered (`toolArguments`).
+   */
+  readonly beside?: string;
 }
 
 /** What a guard says of it. Words never hold what was found. */
@@ -29,6 +35,10 @@ export interface Guard {
   readonly message: string | undefined;
   /** May throw or reject: the mode says what that comes to. */
   readonly check: (subject: Subject) => Verdict | Promise<Verdict>;
+  /** It can look at anything that is said, not only at what has the shape of arguments or of a result. */
+  readonly anyShape: boolean;
+  /** Characters of a result, as JSON, that it takes as a whole. Of a longer one that is cut it is shown the pieces. */
+  readonly most: number;
   /** Where it looks at texts one by one, so that a text can be looked at while it is said. */
   readonly onText?: TextGuard;
 }
@@ -67,9 +77,9 @@ export function guardsFor(guards: readonly Guard[], hook: Hook, facts: PolicyFac
   return guards.filter((guard) => guard.hooks.has(hook) && guard.applies(facts));
 }
 
-/** Those that look at texts: where nothing has the shape of arguments or of a result, no others can look. */
-export function textGuards(guards: readonly Guard[]): readonly Guard[] {
-  return guards.filter(({ onText }) => onText !== undefined);
+/** Those that can look at what passes beside arguments and results, and has the shape of neither. */
+export function guardsBeside(guards: readonly Guard[]): readonly Guard[] {
+  return guards.filter(({ anyShape }) => anyShape);
 }
 
 /** Asks guards one after another; each sees what the one before made of it. */

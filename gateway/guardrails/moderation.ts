@@ -19,7 +19,8 @@ const answerSchema = z.object({
     .min(1),
 });
 
-const MAX_CHARS = 100_000;
+/** Characters that are sent at once. */
+export const MODERATED_CHARS = 100_000;
 
 /** Asks OpenAI's moderation service, or one that speaks its wire. */
 export async function askModeration(
@@ -29,7 +30,7 @@ export async function askModeration(
 ): Promise<Verdict> {
   const input = gatherTexts(value, { numbers: 1, hook, onlyTools: false }).texts.join('\n');
   if (input.trim() === '') return PASS;
-  if (input.length > MAX_CHARS) throw new Error(`the text is over ${MAX_CHARS} characters`);
+  if (input.length > MODERATED_CHARS) throw new Error(`the text is over ${MODERATED_CHARS} characters`);
   const headers = { authorization: `Bearer ${resolve(apiKey)}`, 'content-type': 'application/json' };
   const body = JSON.stringify({ model, input });
   const url = `${baseUrl.replace(/\/$/, '')}/moderations`;

@@ -1,7 +1,7 @@
 import type { GuardrailConfig } from '../config/policies/guardrails.ts';
-import { strings } from './detect/text-walk.ts';
 import { PASS, type Guard } from './guard.ts';
 import { sqlProblem, type ParseSql } from './sql.ts';
+import { eachText } from './texts.ts';
 
 type SqlConfig = Extract<GuardrailConfig, { kind: 'sql' }>;
 
@@ -23,9 +23,11 @@ export function createSqlGuard({ name, arguments: named, dialect, readOnly }: Sq
 
 /** The texts under the named arguments, wherever they stand: in a list or an object of them as well. */
 function statementsIn(value: unknown, named: readonly string[]): string[] {
-  return [...strings(value)]
-    .filter(({ path }) => path.split(/[.[]/).some((part) => named.includes(part.replace(/\]$/, ''))))
-    .map(({ text }) => text);
+  const statements: string[] = [];
+  eachText(value, (text, place, isKey) => {
+    if (!isKey && place.some((step) => named.includes(String(step)))) statements.push(text);
+  });
+  return statements;
 }
 
 /** A chunk of its own in the built program: its grammars take memory that only who checks SQL should spend. */

@@ -1,13 +1,12 @@
 import type { CompiledPattern } from '../access/patterns.ts';
 import type { GuardrailConfig } from '../config/policies/guardrails.ts';
-import { isMark, markOf, NOTHING, type Detector, type Finding } from './detect/finding.ts';
+import { countByEntity, isMark, markOf, NOTHING, type Detector, type Finding } from './detect/finding.ts';
 import { createHiddenTextDetector, reveal } from './detect/hidden-text.ts';
 import { createInjectionDetector, INJECTION_REACH } from './detect/injection.ts';
 import { MARK } from './detect/injection-tokens.ts';
 import { createPiiDetector } from './detect/pii.ts';
 import { secretNamed } from './detect/secrets-assigned.ts';
 import { createSecretDetector } from './detect/secrets.ts';
-import { countByEntity } from './detect/text-walk.ts';
 import { createUnsafeDetector } from './detect/unsafe.ts';
 import { PASS, type Subject, type TextGuard, type Verdict } from './guard.ts';
 import { gatherTexts, placeOf, withTexts, type Wanted } from './texts.ts';

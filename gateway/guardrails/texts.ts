@@ -30,8 +30,27 @@ const OF_PROTOCOL: ReadonlySet<string> = new Set(
 /** In place of a text whose name was part of what was found. */
 const NAMED_MARK = '[SECRET]';
 
-type Place = readonly (string | number)[];
+export type Place = readonly (string | number)[];
 type MapText = (text: string, place: Place, isKey: boolean) => string;
+
+/** Every string and every key, whatever they are called. */
+const ALL: Wanted = { numbers: Infinity, hook: 'toolArguments', onlyTools: false };
+
+/**
+ * Applies `map` to each string of a JSON value; keys are left alone. `place` is good until `map` answers. Answers and
+ * throws as guardrails' own walk does: the same value when nothing changed, a RangeError on one nested too deep.
+ */
+export function mapStrings(value: unknown, map: (text: string, place: Place) => string): unknown {
+  return mapTexts(value, ALL, (text, place, isKey) => (isKey ? text : map(text, place)));
+}
+
+/** Calls `look` with each string and each key of a JSON value. Throws a RangeError on one nested too deep. */
+export function eachText(value: unknown, look: (text: string, place: Place, isKey: boolean) => void): void {
+  mapTexts(value, ALL, (text, place, isKey) => {
+    look(text, place, isKey);
+    return text;
+  });
+}
 
 /** Every text of a JSON value in the order it is written: strings, keys, and numbers that are long enough. */
 export function gatherTexts(

@@ -6,6 +6,9 @@ import type { Outside } from './outside.ts';
 
 type WebhookConfig = Extract<GuardrailConfig, { kind: 'webhook' }>;
 
+/** Characters of a result that is sent whole before it is cut; of a longer one the pieces are sent. */
+export const WEBHOOK_CHARS = 1024 * 1024;
+
 /** What a webhook answers. `result` is what is put in place, where it says `transformed`. */
 const answerSchema = z.object({
   verdict: z.boolean(),
@@ -20,7 +23,7 @@ export async function askWebhook(
   subject: Subject,
   { fetchAnswer, resolve, now }: Outside,
 ): Promise<Verdict> {
-  const { hook, value, facts, traceId } = subject;
+  const { hook, value, facts, traceId, beside = null } = subject;
   const answers = hook === 'toolResult' || hook === 'modelOutput';
   const target = facts.targets.at(-1);
   const body = JSON.stringify({
@@ -28,7 +31,7 @@ export async function askWebhook(
     responseBody: answers ? value : null,
     config,
     context: {
-      ...{ hook, traceId, metadata: facts.metadata },
+      ...{ hook, beside, traceId, metadata: facts.metadata },
       subject: facts.person.subject,
       server: target?.serverId ?? null,
       tool: target?.tool?.name ?? null,

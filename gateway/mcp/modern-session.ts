@@ -149,9 +149,13 @@ function createModernSession(
     during: (route) => {
       const related: ServerMessages = { onNotification: route.deliver };
       const over = (connection: Connection): Requests => ({
-        request: async (method, params, options) =>
-          (await set(method, params, options.signal)) ??
-          connection.request(method, params, { ...options, related }),
+        request: async (method, params, options) => {
+          const result =
+            (await set(method, params, options.signal)) ??
+            (await connection.request(method, params, { ...options, related }));
+          await route.settled?.();
+          return result;
+        },
       });
       return {
         offered: () => undefined,

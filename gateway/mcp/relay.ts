@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Aside, Said } from '../pipeline/asides.ts';
+import { createLine } from '../pipeline/line.ts';
 import { JsonRpcError } from '../upstream/errors.ts';
 import type { ServerMessages } from '../upstream/server-messages.ts';
 import type { Asks } from './asks.ts';
@@ -29,32 +30,39 @@ export interface Route {
   announce(method: string, params?: JsonObject): void;
   /** Asks the client, and resolves with its result; rejects with a `JsonRpcError`. */
   ask(method: string, params: JsonObject, signal: AbortSignal): Promise<JsonObject>;
+  /** Resolves when what was to be delivered has been, or after a while; undefined when nothing waits. */
+  settled?(): Promise<void> | undefined;
 }
 
 /** What waits to be looked at on one route; beyond it, notifications are dropped. */
 const MAX_LOOKED_AT = 256;
+/** For so long a result waits for what its server has logged before it. */
+const SETTLE_MS = 5_000;
 
-/** The route, with what passes on it shown to guardrails first. What they refuse is not delivered, nor asked. */
+/**
+ * The route, with what passes on it shown to guardrails first, and delivered in its order. What they refuse is not
+ * delivered, nor asked.
+ */
 export function watched(route: Route, look: () => Aside | undefined): Route {
-  let underWay = 0;
+  const line = createLine(MAX_LOOKED_AT);
   return {
     announce: route.announce,
     deliver: (method, params) => {
       const aside = look();
       if (aside === undefined) return route.deliver(method, params);
-      if (underWay >= MAX_LOOKED_AT) return;
-      underWay += 1;
-      void aside.said(params).then((said) => {
-        underWay -= 1;
+      line.push(async () => {
+        const said = await aside.said(method, params);
         if ('value' in said) route.deliver(method, said.value);
       });
     },
     ask: async (method, params, signal) => {
       const aside = look();
       if (aside === undefined) return route.ask(method, params, signal);
-      const question = passed(await aside.said(params), 'the question');
-      return passed(await aside.answered(await route.ask(method, question, signal)), 'the answer');
+      const question = passed(await aside.said(method, params), 'the question');
+      if (signal.aborted) throw new JsonRpcError(CODES.refused, 'the server took the request back');
+      return passed(await aside.answered(method, await route.ask(method, question, signal)), 'the answer');
     },
+    settled: () => line.settled(SETTLE_MS),
   };
 }
 

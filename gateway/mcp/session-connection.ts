@@ -7,7 +7,6 @@ import { capabilitySignature } from '../registry/pins.ts';
 import type { Connection, ConnectionEvents } from '../upstream/connection.ts';
 import { UnavailableError } from '../upstream/errors.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
-import type { ServerMessages } from '../upstream/server-messages.ts';
 import { askable, createRelay, watched, type Reached, type Route } from './relay.ts';
 import { createSettings } from './session-settings.ts';
 
@@ -128,8 +127,7 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
         session.route.announce(`notifications/${list}/list_changed`);
   });
   const carry = createRelay(session, relist.soon);
-  const relay = (route: Route): ServerMessages =>
-    carry(watched(route, () => pool.lookAside(session.principal, serverId)));
+  const guarded = (route: Route): Route => watched(route, () => pool.lookAside(session.principal, serverId));
   const release = (): void => {
     relist.cancel();
     pool.open.delete(slot);
@@ -142,7 +140,7 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
     pool.open.add(slot);
     let lost: string | undefined;
     const events: Omit<ConnectionEvents, 'onStderr' | 'onWarning'> = {
-      ...relay(session.route),
+      ...carry(guarded(session.route)),
       onLost: (reason) => {
         lost = reason;
         pool.open.delete(slot);
@@ -195,7 +193,9 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
       const requests: Requests = {
         request: (method, params, options) =>
           using(async ({ connection }) => {
-            const result = await connection.request(method, params, { ...options, related: relay(route) });
+            const way = guarded(route);
+            const result = await connection.request(method, params, { ...options, related: carry(way) });
+            await way.settled?.();
             settings.note(method, params);
             return result;
           }),

@@ -1,8 +1,14 @@
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
-import { askGuards, guardsFor, textGuards, type Guard, type GuardNote } from '../guardrails/guard.ts';
+import { askGuards, guardsBeside, guardsFor, type Guard, type GuardNote } from '../guardrails/guard.ts';
 import { note, type Call, type Next, type Outcome, type Progress, type Refusal, type Stage } from './call.ts';
+import { createLine } from './line.ts';
 import { refuse, refused } from './refuse.ts';
 import type { Ruling } from './ruling.ts';
+
+/** What of one call's progress may wait to be looked at; more is left out. */
+const MAX_PROGRESS = 256;
+/** For so long a result waits for the progress that was told before it. */
+const SETTLE_MS = 5_000;
 
 type Facts = NonNullable<ReturnType<Ruling['facts']['call']>>;
 
@@ -38,11 +44,18 @@ async function guarded(
   if (asked.blocked !== undefined) return blocked(call, 'the arguments', asked.blocked);
   const { inputResponses } = call.params;
   // Most calls answer nothing that their server had asked.
-  const asking = inputResponses === undefined ? [] : textGuards(before);
-  const answers = await askGuards(asking, { hook: 'toolArguments', value: inputResponses, facts, traceId });
+  const asking = inputResponses === undefined ? [] : guardsBeside(before);
+  const answers = await askGuards(asking, {
+    ...{ hook: 'toolArguments', value: inputResponses, facts, traceId, beside: 'inputResponses' },
+  });
   putDown(call, answers.notes);
   if (answers.blocked !== undefined) return blocked(call, 'the answers', answers.blocked);
-  const last: Next = async (passed) => check(passed, await next(watched(passed, after, facts)), after, facts);
+  const last: Next = async (passed) => {
+    const { heard, settled } = watched(passed, guardsBeside(after), facts);
+    const outcome = await next(heard);
+    await settled();
+    return check(passed, outcome, after, facts);
+  };
   if (asked.value === given && answers.value === inputResponses) return last(call);
   const changed: Call = {
     ...call,
@@ -57,15 +70,22 @@ async function guarded(
 
 /**
  * What of a result is cut or kept in pieces has been looked at as a whole before, since a piece shows only half of what
- * a cut goes through. Guards that ask a service are left out: they are asked of each piece.
+ * a cut goes through. Left out are guards that only watch, and services that do not take as much: they see the pieces.
  */
 export function guardWhole(ruling: () => Ruling): (call: Call, outcome: Outcome) => Promise<Outcome> {
   return async (call, outcome) => {
     const { guards, facts } = ruling();
     const seen = guards.length === 0 ? undefined : facts.call(call);
     if (seen === undefined) return outcome;
-    const after = textGuards(guardsFor(guards, 'toolResult', seen)).filter(({ mode }) => mode !== 'audit');
-    return check(call, outcome, after, seen);
+    const about = guardsFor(guards, 'toolResult', seen).filter(({ mode }) => mode !== 'audit');
+    if (about.every(({ most }) => most === Infinity)) return check(call, outcome, about, seen);
+    const chars = outcome.ok ? JSON.stringify(outcome.result).length : 0;
+    return check(
+      call,
+      outcome,
+      about.filter(({ most }) => chars <= most),
+      seen,
+    );
   };
 }
 
@@ -87,19 +107,31 @@ function wordsOf({ reason, message, upstreamError }: Refusal): JsonObject | unde
   return { message, ...(upstreamError !== undefined && { upstreamError }) };
 }
 
-/** Progress tells in words what a result would tell. A guard that takes time cannot hold it back, and so it is silent. */
-function watched(call: Call, after: readonly Guard[], facts: Facts): Call {
+/**
+ * Progress tells in words what a result would tell: words that are refused are left out of it. It keeps its order, and
+ * `settled` waits for it.
+ */
+function watched(
+  call: Call,
+  after: readonly Guard[],
+  facts: Facts,
+): { readonly heard: Call; readonly settled: () => Promise<void> | undefined } {
   const { onProgress, traceId } = call;
-  if (onProgress === undefined || after.length === 0) return call;
+  if (onProgress === undefined || after.length === 0) return { heard: call, settled: () => undefined };
+  const line = createLine(MAX_PROGRESS);
   const tell = async ({ message, ...progress }: Progress): Promise<void> => {
     if (message === undefined) {
       onProgress(progress);
       return;
     }
-    const asked = await askGuards(after, { hook: 'toolResult', value: message, facts, traceId });
+    const beside = 'notifications/progress';
+    const asked = await askGuards(after, { hook: 'toolResult', value: message, facts, traceId, beside });
     onProgress(asked.blocked === undefined ? { ...progress, message: String(asked.value) } : progress);
   };
-  return { ...call, onProgress: (progress) => void tell(progress) };
+  return {
+    heard: { ...call, onProgress: (progress) => void line.push(() => tell(progress)) },
+    settled: () => line.settled(SETTLE_MS),
+  };
 }
 
 function putDown(call: Call, notes: readonly GuardNote[]): void {

@@ -96,7 +96,8 @@ function createFactsOf(config: Config, catalog: Catalog, now: () => number): Fac
       return {
         person: personOf(principal),
         tokenId: principal.tokenId,
-        targets: [targetOf(serverId, undefined), ...tools.map((tool) => targetOf(serverId, tool))],
+        // The server last: what is told of one target, as to a condition, is told of no tool.
+        targets: [...tools.map((tool) => targetOf(serverId, tool)), targetOf(serverId, undefined)],
         model: '',
         metadata: NONE,
         args: NONE,

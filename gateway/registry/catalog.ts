@@ -2,6 +2,8 @@ import type { Decide } from '../access/decide.ts';
 import type { Config } from '../config/schema.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
+import { reveal } from '../guardrails/detect/hidden-text.ts';
+import type { DefinitionCheck } from './definition.ts';
 import type { Directory } from './directory.ts';
 import type { ServerEntry, ServerStatus } from './entry.ts';
 import { resolveServer } from './names.ts';
@@ -35,18 +37,20 @@ export interface CatalogDeps {
   readonly config: () => Config;
   readonly upstreams: Upstreams;
   readonly pins: CatalogPins;
+  /** Looks at what nobody reviews. */
+  readonly check: DefinitionCheck;
   readonly decide: Decide;
   /** Resolves the references in fixed arguments. */
   readonly resolve: Resolve;
 }
 
 export function createCatalog(deps: CatalogDeps): Catalog {
-  const { config, upstreams, pins, decide, resolve } = deps;
+  const { config, upstreams, pins, check, decide, resolve } = deps;
   const listeners = new Set<(revision: number) => void>();
   const settleUntil = performance.now() + SETTLE_MS;
   let revision = 1;
   let builtFor = config();
-  let offered = createOffered(builtFor, pins, resolve);
+  let offered = createOffered(builtFor, pins, check, resolve);
   let build = createEntries(builtFor, deps, offered);
   let entries = build();
   let byId = new Map(entries.map((entry) => [entry.id, entry]));
@@ -55,7 +59,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     const now = config();
     if (now !== builtFor) {
       builtFor = now;
-      offered = createOffered(now, pins, resolve);
+      offered = createOffered(now, pins, check, resolve);
       build = createEntries(now, deps, offered);
     }
     entries = build();
@@ -163,10 +167,12 @@ function toolsOnly(entry: ServerEntry): ServerEntry {
   };
 }
 
+/** With the instructions that were accepted, and text in them that nobody sees made visible. */
 function withInstructions(status: ServerStatus, instructions: string | undefined): ServerStatus {
-  if (instructions === status.instructions) return status;
+  const shown = instructions === undefined ? undefined : reveal(instructions);
+  if (shown === status.instructions) return status;
   const { instructions: _given, ...rest } = status;
-  return { ...rest, ...(instructions !== undefined && { instructions }) };
+  return { ...rest, ...(shown !== undefined && { instructions: shown }) };
 }
 
 /** Whether a server has yet to come through its first start, and nothing is known of it that would do. */

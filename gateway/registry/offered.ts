@@ -1,7 +1,10 @@
 import type { Config } from '../config/schema.ts';
+import { visible } from '../guardrails/definition.ts';
+import type { DefinitionCheck } from './definition.ts';
 import type { Capabilities, CatalogTool, Offered, ShownTools } from './entry.ts';
 import { pinnedOf, type Judged, type Pins } from './pins.ts';
-import { createShaper, type Resolve } from './shape.ts';
+import { shownResources } from './resources.ts';
+import { createShaper, shownWarning, type Resolve } from './shape.ts';
 
 /**
  * What a server listed, as it is shown by its rules and without what nobody has accepted: the one way from the one to
@@ -10,7 +13,12 @@ import { createShaper, type Resolve } from './shape.ts';
  */
 export type ToOffered = (serverId: string, listed: Capabilities, signature?: string) => Offered;
 
-export function createOffered(config: Config, pins: Pick<Pins, 'judge'>, resolve: Resolve): ToOffered {
+export function createOffered(
+  config: Config,
+  pins: Pick<Pins, 'judge'>,
+  check: DefinitionCheck,
+  resolve: Resolve,
+): ToOffered {
   const servers = new Map(
     config.groups.flatMap((group) =>
       group.servers.map((server) => {
@@ -25,7 +33,8 @@ export function createOffered(config: Config, pins: Pick<Pins, 'judge'>, resolve
     if (server === undefined) return NOTHING;
     const judged = pins.judge(server.pinned, listed, signature);
     let offered = known.get(judged);
-    if (offered === undefined) known.set(judged, (offered = split(server.shape(listed.tools), judged)));
+    if (offered === undefined)
+      known.set(judged, (offered = split(server.shape(listed.tools), judged, check)));
     return offered;
   };
 }
@@ -38,15 +47,22 @@ const NOTHING: Offered = {
 };
 
 /** Pins judge a tool by what its server says of it, whatever the configuration makes of that. */
-function split(shown: ShownTools, { capabilities, quarantined }: Judged): Offered {
+function split(shown: ShownTools, { capabilities, quarantined }: Judged, check: DefinitionCheck): Offered {
   const held = new Set(quarantined.tools);
   const tools = new Map<string, CatalogTool>();
   const heldTools = new Map<string, CatalogTool>();
   for (const [name, tool] of shown.tools) (held.has(tool.own) ? heldTools : tools).set(name, tool);
+  const prompts = capabilities.prompts.map(visible);
+  const resources = shownResources(capabilities.resources, check);
+  const templates = shownResources(capabilities.templates, check);
+  const changed = capabilities.prompts.filter((own, at) => own !== prompts[at]);
   return {
     tools,
-    warnings: shown.warnings,
-    capabilities: { ...capabilities, tools: [...tools.values()].map((tool) => tool.shown) },
+    warnings: [...shown.warnings, ...changed.map(shownWarning), ...resources.warnings, ...templates.warnings],
+    capabilities: {
+      ...{ tools: [...tools.values()].map((tool) => tool.shown), prompts },
+      ...{ resources: resources.items, templates: templates.items },
+    },
     quarantined: { tools: heldTools, prompts: new Set(quarantined.prompts.map(({ name }) => name)) },
   };
 }

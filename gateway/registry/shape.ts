@@ -3,8 +3,7 @@ import { resolveWithin } from '../config/references.ts';
 import { isExact, type ToolRule } from '../config/tool-rules.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import { toolAnnotationsSchema, type ToolAnnotations } from '../contract/registry.ts';
-import { reveal } from '../guardrails/detect/hidden-text.ts';
-import { mapStrings } from '../guardrails/detect/text-walk.ts';
+import { visible } from '../guardrails/definition.ts';
 import type { CatalogTool, Listed, ShownTools } from './entry.ts';
 
 /** Makes of the tools that a server lists those that the gateway shows. */
@@ -37,7 +36,11 @@ export function createShaper(rules: readonly ToolRule[], resolve: Resolve): Shap
   );
   return (given) => {
     const warnings: string[] = [];
-    const listed = given.map((own) => visible(own, warnings));
+    const listed = given.map((own) => {
+      const shown = visible(own);
+      if (shown !== own) warnings.push(shownWarning(own));
+      return shown;
+    });
     const tools = new Map<string, CatalogTool>();
     const shaped = listed.flatMap((own) => shape(own, overrides, warnings) ?? []);
     const renamed = new Map(
@@ -56,17 +59,10 @@ export function createShaper(rules: readonly ToolRule[], resolve: Resolve): Shap
   };
 }
 
-/** The tool with the text that nobody sees in what models and people read of it made visible. */
-function visible(own: Listed, warnings: string[]): Listed {
-  const shown = mapStrings(own, (text, path) => (READ.test(path) ? reveal(text) : text)) as Listed;
-  if (shown !== own)
-    warnings.push(
-      `"${own.name}" has text in its definition that nobody sees; it is shown as [U+…] and [hidden: …]`,
-    );
-  return shown;
+/** Says that a tool or prompt is shown otherwise than its server said it. */
+export function shownWarning({ name }: Listed): string {
+  return `"${name}" has text in its definition that nobody sees; it is shown as [U+…] and [hidden: …]`;
 }
-
-const READ = /(?:^|\.)(?:description|title)$/;
 
 function resolveFixed(fixed: JsonObject, resolve: Resolve): JsonObject | string {
   try {

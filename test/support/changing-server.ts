@@ -10,6 +10,9 @@ export interface Offering {
   /** More tools, for clients that can be asked for samples. */
   readonly samplingTools?: Readonly<Record<string, JsonObject>>;
   readonly prompts?: Readonly<Record<string, JsonObject>>;
+  /** By name; each is read as its own address. */
+  readonly resources?: Readonly<Record<string, JsonObject>>;
+  readonly templates?: Readonly<Record<string, JsonObject>>;
   /** Said at the next start. */
   readonly instructions?: string;
   /** The server does not answer `prompts/list`. */
@@ -39,7 +42,7 @@ const listed = (items) => Object.entries(items ?? {}).map(([name, more]) => ({ n
 const { instructions } = read();
 const server = new Server(
   { name: 'changing', version: '1' },
-  { capabilities: { tools: { listChanged: true }, prompts: {}, completions: {} }, instructions },
+  { capabilities: { tools: { listChanged: true }, prompts: {}, resources: {}, completions: {} }, instructions },
 );
 server.setRequestHandler(types.ListToolsRequestSchema, () => {
   const { tools, samplingTools } = read();
@@ -50,6 +53,9 @@ server.setRequestHandler(types.ListPromptsRequestSchema, () => {
   if (read().promptsFail) throw new Error('no prompts today');
   return { prompts: listed(read().prompts) };
 });
+server.setRequestHandler(types.ListResourcesRequestSchema, () => ({ resources: listed(read().resources) }));
+server.setRequestHandler(types.ListResourceTemplatesRequestSchema, () => ({ resourceTemplates: listed(read().templates) }));
+server.setRequestHandler(types.ReadResourceRequestSchema, ({ params: { uri } }) => ({ contents: [{ uri, text: uri }] }));
 server.setRequestHandler(types.CallToolRequestSchema, ({ params }) => ({ content: [{ type: 'text', text: params.name }], structuredContent: {} }));
 server.setRequestHandler(types.GetPromptRequestSchema, ({ params }) => ({
   messages: [{ role: 'user', content: { type: 'text', text: params.name } }],

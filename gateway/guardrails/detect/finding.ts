@@ -91,6 +91,13 @@ export function allOf(...detectors: readonly Detector[]): Detector {
   return (text) => merge(...detectors.map((detect) => detect(text)));
 }
 
+/** How many of each entity: what a record may say of findings, since it holds nothing of what was found. */
+export function countByEntity(findings: readonly Finding[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { entity } of findings) counts[entity] = (counts[entity] ?? 0) + 1;
+  return counts;
+}
+
 function inOrder(findings: readonly Finding[]): boolean {
   return findings.every(({ start }, at) => at === 0 || start >= (findings[at - 1]?.end ?? 0));
 }

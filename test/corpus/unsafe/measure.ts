@@ -3,6 +3,10 @@ import { join } from 'node:path';
 import { UNSAFE_CATEGORIES } from '../../../gateway/contract/unsafe.ts';
 import { createUnsafeDetector } from '../../../gateway/guardrails/detect/unsafe.ts';
 
+/** `tuning`: the patterns were mended by it. `held-out`: written after them, and never used to change them. */
+export const PARTS = ['tuning', 'held-out'] as const;
+export type Part = (typeof PARTS)[number];
+
 export interface Score {
   readonly texts: number;
   readonly found: number;
@@ -22,10 +26,10 @@ export interface Measured {
 }
 
 /** What the guardrail `unsafe-content` finds in texts of which it is known what they are. */
-export function measureUnsafe(): Measured {
+export function measureUnsafe(part: Part): Measured {
   const detect = createUnsafeDetector();
-  const unsafe = lines('unsafe.txt').map((line) => line.split('\t') as [string, string]);
-  const benign = lines('benign.txt');
+  const unsafe = lines(part, 'unsafe.txt').map((line) => line.split('\t') as [string, string]);
+  const benign = lines(part, 'benign.txt');
   const found = unsafe.map(([category, text]) => ({ category, text, entities: entitiesOf(detect(text)) }));
   const alarms = benign.map((text) => ({ text, entities: entitiesOf(detect(text)) }));
   return {
@@ -55,8 +59,9 @@ function entitiesOf(findings: readonly { readonly entity: string }[]): ReadonlyS
   return new Set(findings.map(({ entity }) => entity));
 }
 
-function lines(file: string): string[] {
-  return readFileSync(join(import.meta.dirname, file), 'utf8')
+/** The texts of a file, one a line. */
+export function lines(part: Part, file: string): string[] {
+  return readFileSync(join(import.meta.dirname, part, file), 'utf8')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
 }

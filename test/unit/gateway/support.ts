@@ -115,7 +115,7 @@ export function catalogOf(
   };
   const decide = createDecide(config);
   return {
-    catalog: createCatalog({ config: () => config, upstreams, pins, decide, resolve }),
+    catalog: createCatalog({ config: () => config, upstreams, pins, check: () => [], decide, resolve }),
     decide,
     upstreams,
     asked,

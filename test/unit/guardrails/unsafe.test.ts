@@ -1,9 +1,10 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { markOf } from '../../../gateway/guardrails/detect/finding.ts';
 import { createUnsafeDetector } from '../../../gateway/guardrails/detect/unsafe.ts';
 import { replaceAll } from '../../../gateway/guardrails/text-guard.ts';
-import { measureUnsafe } from '../../corpus/unsafe/measure.ts';
+import { lines, measureUnsafe, PARTS } from '../../corpus/unsafe/measure.ts';
 import { growth } from '../../support/linear.ts';
 
 /** P145 Unsafe words and phrases are found without a service. */
@@ -13,7 +14,7 @@ const found = (text: string, find = detect): string[] =>
 const masked = (text: string): string => replaceAll(text, detect, (_found, entity) => markOf(entity));
 
 describe('the corpus', () => {
-  const { scores, alarms, benign } = measureUnsafe();
+  const { scores, alarms, benign } = measureUnsafe('tuning');
 
   it.each([
     ['sexual', 0.95, 0.85],
@@ -31,6 +32,21 @@ describe('the corpus', () => {
   it('hardly any harmless text is taken for unsafe', () => {
     expect(benign).toBeGreaterThan(80);
     expect(alarms.length).toBeLessThanOrEqual(2);
+  });
+
+  it('has a part that is held out, with no text of the other, and docs/policy.md has its figures', () => {
+    const all = PARTS.flatMap((part) => [...lines(part, 'unsafe.txt'), ...lines(part, 'benign.txt')]);
+    expect(new Set(all).size).toBe(all.length);
+    const heldOut = measureUnsafe('held-out');
+    expect(lines('held-out', 'unsafe.txt').length).toBeGreaterThanOrEqual(120);
+    expect(heldOut.benign).toBeGreaterThanOrEqual(200);
+    const docs = readFileSync(new URL('../../../docs/policy.md', import.meta.url), 'utf8');
+    const percent = (share: number): string => `${Math.round(share * 100)} %`;
+    for (const [category, { texts, recall, precision }] of Object.entries(heldOut.scores))
+      expect(docs).toMatch(
+        new RegExp(`\\| \`${category}\` .*\\| ${texts} \\| ${percent(recall)} \\| ${percent(precision)} \\|`),
+      );
+    expect(docs).toContain(`${heldOut.alarms.length} of ${heldOut.benign} harmless texts`);
   });
 });
 

@@ -1,11 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createPiiDetector } from '../../../gateway/guardrails/detect/pii.ts';
-import { maskAll } from '../../../gateway/guardrails/detect/finding.ts';
-import { countByEntity, mapStrings, strings } from '../../../gateway/guardrails/detect/text-walk.ts';
+import { countByEntity, maskAll } from '../../../gateway/guardrails/detect/finding.ts';
+import { eachText, mapStrings } from '../../../gateway/guardrails/texts.ts';
 
 const detect = createPiiDetector(['email']);
 const masked = (value: unknown): unknown => mapStrings(value, (text) => maskAll(text, detect).text);
+
+function stringsIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return typeof value === 'string' ? 1 : 0;
+  return Object.values(value).reduce((sum: number, inner) => sum + stringsIn(inner), 0);
+}
 
 test('a value in which nothing changes is the same value', () => {
   fc.assert(
@@ -18,13 +23,18 @@ test('a value in which nothing changes is the same value', () => {
 test('each string is mapped once, with its place; keys and all else stay', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
-      const seen: [string, string][] = [];
+      const seen: string[] = [];
+      const looked: string[] = [];
       const before = JSON.stringify(value);
-      const mapped = mapStrings(value, (text, path) => {
-        seen.push([path, text]);
+      const mapped = mapStrings(value, (text, place) => {
+        seen.push(`${place.join()} ${text}`);
         return `${text}!`;
       });
-      expect(seen).toEqual([...strings(value)].map(({ path, text }) => [path, text]));
+      eachText(value, (text, place, isKey) => {
+        if (!isKey) looked.push(`${place.join()} ${text}`);
+      });
+      expect(seen).toEqual(looked);
+      expect(seen).toHaveLength(stringsIn(value));
       expect(JSON.stringify(value)).toBe(before);
       expect(mapStrings(mapped, (text) => text.slice(0, -1))).toEqual(value);
     }),
