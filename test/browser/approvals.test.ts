@@ -1,30 +1,20 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { approvalListSchema } from '../../gateway/contract/approvals.ts';
+import { launchBrowser, shoot } from '../support/chromium.ts';
 import { consoleLink } from '../support/browser-session.ts';
 import { startCountingServer, type CountingServer } from '../support/counting-server.ts';
-import { ROOT, startGateway, type RunningGateway } from '../support/gateway.ts';
+import { startGateway, type RunningGateway } from '../support/gateway.ts';
 import { calls, says, startOpenAiWire, type OpenAiWire } from '../support/openai-wire.ts';
 import { createPeople } from '../support/people.ts';
 
 /** P65 P146 P163 P164 Calls that wait for approval, decided in the console. */
-const SCREENSHOTS = join(ROOT, 'out/screenshots');
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-];
 let browser: Browser;
 let gateway: RunningGateway;
 let database: CountingServer;
 let wire: OpenAiWire;
 
 beforeAll(async () => {
-  await mkdir(SCREENSHOTS, { recursive: true });
   database = await startCountingServer();
   wire = await startOpenAiWire();
   gateway = await startGateway({
@@ -40,7 +30,7 @@ groups:
 models: { providers: [{ name: wire, type: openai-compatible, baseUrl: "${wire.baseUrl}", models: [gpt-test], allowPrivateAddress: true }] }
 `,
   });
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
+  browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser.close();
@@ -56,8 +46,6 @@ async function visit(colorScheme: 'dark' | 'light'): Promise<Page> {
   await page.goto(await consoleLink(gateway));
   return page;
 }
-const shoot = (page: Page, name: string): Promise<unknown> =>
-  page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
 
 /** A call of the owner by the API, which waits for some seconds. */
 const hold = (database: string, more: object = {}): Promise<Response> =>

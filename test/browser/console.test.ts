@@ -1,10 +1,9 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser, shoot } from '../support/chromium.ts';
 import { consoleLink } from '../support/browser-session.ts';
 import { CALCULATOR, configOf, EVERYTHING } from '../support/configs.ts';
-import { ROOT, startGateway, type RunningGateway } from '../support/gateway.ts';
+import { startGateway, type RunningGateway } from '../support/gateway.ts';
 import {
   calls,
   chunk,
@@ -18,8 +17,6 @@ import {
 } from '../support/openai-wire.ts';
 import { freePort } from '../support/ports.ts';
 
-const SCREENSHOTS = join(ROOT, 'out/screenshots');
-const FLAGS = '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking';
 const SUM = 'Add 2 and 3, then multiply the result by 4';
 
 let browser: Browser;
@@ -27,14 +24,13 @@ let gateway: RunningGateway;
 let wire: OpenAiWire;
 
 beforeAll(async () => {
-  await mkdir(SCREENSHOTS, { recursive: true });
   wire = await startOpenAiWire();
   chat(() => says('Hello.'));
   const servers = { common: [CALCULATOR(await freePort()), EVERYTHING] };
   const scripted = `{ name: wire, type: openai-compatible, baseUrl: "${wire.baseUrl}", allowPrivateAddress: true }`;
   const config = configOf(servers).replace(/(providers: \[.*?)\]/, `$1, ${scripted}]`);
   gateway = await startGateway({ config });
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS.split(' ') });
+  browser = await launchBrowser();
 });
 
 afterAll(async () => {
@@ -132,7 +128,7 @@ describe('signing in', () => {
 describe('a run', () => {
   it('P88 P131 shows each step of the loop: calls with arguments and results, the answer, the numbers', async () => {
     const { page, complaints } = await visitSignedIn();
-    await page.screenshot({ path: join(SCREENSHOTS, 'console-start.png') });
+    await shoot(page, 'console-start');
     await page.getByRole('button', { name: SUM }).click();
     await expect
       .poll(() => page.getByRole('checkbox', { name: /^Server calculator-mcp/ }).isChecked())
@@ -146,7 +142,7 @@ describe('a run', () => {
     expect(numbers).toMatchObject({ iterations: '3', 'tool calls': '2' });
     for (const time of ['total', 'first token']) expect(numbers[time]).toMatch(/^[\d.]+ m?s$/);
     for (const tokens of ['tokens in', 'tokens out']) expect(numbers[tokens]).toMatch(/^[1-9][\d,]*$/);
-    await page.screenshot({ path: join(SCREENSHOTS, 'console-run.png') });
+    await shoot(page, 'console-run');
     expect(complaints).toEqual([]);
   });
 
@@ -269,7 +265,7 @@ describe('the API code snippet', () => {
       }
       expect(copied).not.toContain(gateway.token);
     }
-    await page.screenshot({ path: join(SCREENSHOTS, 'console-snippet.png') });
+    await shoot(page, 'console-snippet');
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'hidden' });
     expect(await button.evaluate((element) => element.matches(':focus, :focus-within'))).toBe(true);
@@ -319,12 +315,12 @@ describe('the page', () => {
     await page.getByRole('button', { name: SUM }).click();
     await page.getByRole('button', { name: 'Run' }).click();
     await ended(page, 'Completed');
-    await page.screenshot({ path: join(SCREENSHOTS, 'console-narrow-light.png') });
+    await shoot(page, 'console-narrow-light');
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(600);
     await page.getByRole('button', { name: 'Show the setup' }).click();
     await page.getByRole('combobox', { name: 'Model' }).click();
     await page.getByRole('option', { name: /demo\/planner/ }).waitFor();
-    await page.screenshot({ path: join(SCREENSHOTS, 'console-narrow-setup.png') });
+    await shoot(page, 'console-narrow-setup');
     expect(complaints).toEqual([]);
   });
 
@@ -332,9 +328,9 @@ describe('the page', () => {
     const lonely = await startGateway({ config: configOf({}) });
     const { page } = await visit(await consoleLink(lonely));
     await page.getByText('There are no servers yet').waitFor();
-    await page.screenshot({ path: join(SCREENSHOTS, 'console-no-servers.png') });
+    await shoot(page, 'console-no-servers');
     await lonely.stop();
     await page.getByText('does not answer').first().waitFor();
-    await page.screenshot({ path: join(SCREENSHOTS, 'console-gone.png') });
+    await shoot(page, 'console-gone');
   });
 });

@@ -1,23 +1,14 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { launchBrowser, shoot } from '../support/chromium.ts';
 import { consoleLink } from '../support/browser-session.ts';
-import { ROOT, startGateway, type RunningGateway } from '../support/gateway.ts';
+import { startGateway, type RunningGateway } from '../support/gateway.ts';
 import { keyedServer, type Keyed } from '../support/keyed-server.ts';
 import { startOauthProvider, type OauthProvider } from '../support/oauth-provider.ts';
 import { calls, says, startOpenAiWire, type OpenAiWire } from '../support/openai-wire.ts';
 import { startProtectedServer, type ProtectedServer } from '../support/protected-server.ts';
 
 /** P100 P102 What servers ask a person for, given in the console: signed in to at a real authorization server. */
-const SCREENSHOTS = join(ROOT, 'out/screenshots');
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-];
 let browser: Browser;
 let gateway: RunningGateway;
 let provider: OauthProvider;
@@ -27,7 +18,6 @@ let wire: OpenAiWire;
 let stopKeyed = (): void => undefined;
 
 beforeAll(async () => {
-  await mkdir(SCREENSHOTS, { recursive: true });
   provider = await startOauthProvider();
   server = await startProtectedServer(provider.issuer);
   keyed = await keyedServer((stop) => (stopKeyed = stop));
@@ -42,7 +32,7 @@ groups:
 models: { providers: [{ name: wire, type: openai-compatible, baseUrl: "${wire.baseUrl}", models: [gpt-test], allowPrivateAddress: true }] }
 `,
   });
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
+  browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser.close();
@@ -61,9 +51,6 @@ async function visit(colorScheme: 'dark' | 'light'): Promise<Page> {
   await page.getByRole('heading', { name: 'Credentials' }).waitFor();
   return page;
 }
-
-const shoot = (page: Page, name: string): Promise<unknown> =>
-  page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
 
 /** From the gateway's page to the authorization server's, and to the end. */
 async function signInOn(page: Page, name: string): Promise<void> {

@@ -1,28 +1,19 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { readFile } from 'node:fs/promises';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { launchBrowser, shoot } from '../support/chromium.ts';
 import { consoleLink } from '../support/browser-session.ts';
-import { ROOT, startGateway, type RunningGateway } from '../support/gateway.ts';
+import { startGateway, type RunningGateway } from '../support/gateway.ts';
 import { chunk, DONE, startOpenAiWire, usage, type OpenAiWire } from '../support/openai-wire.ts';
 import { createPeople, type People } from '../support/people.ts';
 
 /** P62 P73 P100 What is used of limits is seen in the console, by whom it concerns. */
-const SCREENSHOTS = join(ROOT, 'out/screenshots');
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-];
 let browser: Browser;
 let gateway: RunningGateway;
 let wire: OpenAiWire;
 let people: People;
 
 beforeAll(async () => {
-  await mkdir(SCREENSHOTS, { recursive: true });
   wire = await startOpenAiWire();
   gateway = await startGateway({
     config: `version: 1
@@ -40,7 +31,7 @@ policies:
     - { name: each-day, limits: { tokens: 1000/day }, per: [principal], mode: audit, alerts: [20, 90], when: { subjects: ["user:ann"] } }
 `,
   });
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
+  browser = await launchBrowser();
   people = await createPeople(gateway, ['ann', 'bob', 'eve', 'fay']);
 });
 afterAll(async () => {
@@ -58,8 +49,6 @@ async function visit(who: string, colorScheme: 'dark' | 'light'): Promise<Page> 
   await read;
   return page;
 }
-const shoot = (page: Page, name: string): Promise<unknown> =>
-  page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
 
 /** A call of a model that takes so many tokens by its provider's word. */
 async function spend(who: string, tokens: number, metadata: object = {}): Promise<number> {

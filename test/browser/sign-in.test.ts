@@ -1,16 +1,12 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CALLBACK_PATH } from '../../gateway/contract/sign-in.ts';
 import { newTokenSchema } from '../../gateway/contract/tokens.ts';
+import { launchBrowser, shoot } from '../support/chromium.ts';
 import { codeOf, consoleLink, TestBrowser } from '../support/browser-session.ts';
-import { ROOT, startGateway, type RunningGateway } from '../support/gateway.ts';
+import { startGateway, type RunningGateway } from '../support/gateway.ts';
 import { startOpenIdProvider, type OpenIdProvider } from '../support/openid-provider.ts';
 import { freePort } from '../support/ports.ts';
-
-const SCREENSHOTS = join(ROOT, 'out/screenshots');
-const FLAGS = '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking';
 
 let browser: Browser;
 let provider: OpenIdProvider;
@@ -18,7 +14,6 @@ let gateway: RunningGateway;
 let alone: RunningGateway;
 
 beforeAll(async () => {
-  await mkdir(SCREENSHOTS, { recursive: true });
   const port = await freePort();
   const redirect = `http://127.0.0.1:${port}${CALLBACK_PATH}/corp`;
   provider = await startOpenIdProvider(
@@ -40,8 +35,7 @@ ${models}
 `,
   });
   alone = await startGateway({ config: `version: 1\n${models}\n` });
-  const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
-  browser = await chromium.launch({ executablePath, args: FLAGS.split(' ') });
+  browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser.close();
@@ -58,8 +52,7 @@ async function open(address: string, colorScheme: 'dark' | 'light' = 'dark', wid
   return page;
 }
 
-const shot = (page: Page, name: string): Promise<unknown> =>
-  page.screenshot({ path: join(SCREENSHOTS, `sign-in-${name}.png`) });
+const shot = (page: Page, name: string): Promise<unknown> => shoot(page, `sign-in-${name}`);
 const person = (page: Page): Promise<string> =>
   page
     .locator('.person')

@@ -2,7 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { launchBrowser, openWindow } from './browser.ts';
+import { launchBrowser } from '../support/chromium.ts';
+import { openWindow } from './browser.ts';
 import { installHost } from './hosts.ts';
 import { makeDataDir, removeDataDir, startServer } from './server.ts';
 import type { VsCodeServer } from './server.ts';
