@@ -3,7 +3,7 @@ import { visible } from '../guardrails/definition.ts';
 import type { DefinitionCheck } from './definition.ts';
 import type { Capabilities, CatalogTool, Offered, ShownTools } from './entry.ts';
 import { pinnedOf, type Judged, type Pins } from './pins.ts';
-import { shownResources } from './resources.ts';
+import { createShownResources } from './resources.ts';
 import { createShaper, shownWarning, type Resolve } from './shape.ts';
 
 /**
@@ -27,6 +27,7 @@ export function createOffered(
       }),
     ),
   );
+  const resourcesOf = createShownResources(check);
   const known = new WeakMap<Judged, Offered>();
   return (serverId, listed, signature = '') => {
     const server = servers.get(serverId);
@@ -34,7 +35,7 @@ export function createOffered(
     const judged = pins.judge(server.pinned, listed, signature);
     let offered = known.get(judged);
     if (offered === undefined)
-      known.set(judged, (offered = split(server.shape(listed.tools), judged, check)));
+      known.set(judged, (offered = split(server.shape(listed.tools), judged, resourcesOf)));
     return offered;
   };
 }
@@ -47,14 +48,18 @@ const NOTHING: Offered = {
 };
 
 /** Pins judge a tool by what its server says of it, whatever the configuration makes of that. */
-function split(shown: ShownTools, { capabilities, quarantined }: Judged, check: DefinitionCheck): Offered {
+function split(
+  shown: ShownTools,
+  { capabilities, quarantined }: Judged,
+  resourcesOf: ReturnType<typeof createShownResources>,
+): Offered {
   const held = new Set(quarantined.tools);
   const tools = new Map<string, CatalogTool>();
   const heldTools = new Map<string, CatalogTool>();
   for (const [name, tool] of shown.tools) (held.has(tool.own) ? heldTools : tools).set(name, tool);
   const prompts = capabilities.prompts.map(visible);
-  const resources = shownResources(capabilities.resources, check);
-  const templates = shownResources(capabilities.templates, check);
+  const resources = resourcesOf(capabilities.resources);
+  const templates = resourcesOf(capabilities.templates);
   const changed = capabilities.prompts.filter((own, at) => own !== prompts[at]);
   return {
     tools,

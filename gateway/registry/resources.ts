@@ -18,9 +18,18 @@ export interface ShownResources {
 /**
  * Resources, or templates of them, as they are shown. Nobody reviews them, and so what looks like prompt injection is
  * withheld: words that are there to be read by themselves, and all of a resource that has it elsewhere, such as in its
- * address. Text that nobody sees is made visible.
+ * address. Text that nobody sees is made visible. One list is looked through once.
  */
-export function shownResources(listed: readonly Listed[], check: DefinitionCheck): ShownResources {
+export function createShownResources(check: DefinitionCheck): (listed: readonly Listed[]) => ShownResources {
+  const known = new WeakMap<readonly Listed[], ShownResources>();
+  return (listed) => {
+    let shown = known.get(listed);
+    if (shown === undefined) known.set(listed, (shown = shownResources(listed, check)));
+    return shown;
+  };
+}
+
+function shownResources(listed: readonly Listed[], check: DefinitionCheck): ShownResources {
   const warnings: string[] = [];
   const items = listed.flatMap((own) => {
     const read = mapProse(own, reveal, ALSO_READ);

@@ -21,6 +21,8 @@ interface Signal extends Finding {
   readonly rule: string;
 }
 
+/** A place before all others: no gap reaches as far. */
+const NOWHERE = -1_000_000;
 /** Signals count together within so many characters. */
 const NEAR = 360;
 /** How far before a finding something may stand that makes it one. */
@@ -97,11 +99,16 @@ function compileWordRules(): (text: string, signals: Signal[]) => void {
   const known = (word: string): boolean => steps.has(word) || pairWords.has(word);
   const pairWords = new Set([...PAIRS.keys()].flatMap((pair) => pair.split(' ')));
 
+  const places = gaps.map((each) => new Array<number>(each.length + 1).fill(NOWHERE));
+  const starts = gaps.map((each) => new Array<number>(each.length + 1).fill(0));
+  // Most texts are short, and reach a step of hardly any rule.
+  const begun = new Set<number>();
+
   return (text, signals) => {
-    const places = gaps.map((each) => new Array<number>(each.length + 1).fill(-1_000_000));
-    const starts = gaps.map((each) => new Array<number>(each.length + 1).fill(0));
+    for (const rule of begun) places[rule]?.fill(NOWHERE);
+    begun.clear();
     let place = 0;
-    let negated = -1_000_000;
+    let negated = NOWHERE;
     let before = '';
     const take = (word: string, start: number, end: number): void => {
       for (const { rule, step } of steps.get(word) ?? []) {
@@ -118,6 +125,7 @@ function compileWordRules(): (text: string, signals: Signal[]) => void {
           began[step] = began[step - 1] ?? start;
         }
         reached[step] = place;
+        begun.add(rule);
         if (step === gap.length) {
           const from = began[step] ?? start;
           const { entity } = given;
