@@ -9,6 +9,7 @@ import {
   type ToolErrorTerms,
 } from '../config/policies/resilience.ts';
 import type { Catalog } from '../registry/catalog.ts';
+import { WAITING_PER_PLACE } from '../resilience/bulkhead.ts';
 import type { Ending } from '../resilience/breaker.ts';
 import type { Resilience, ServerHealth } from '../resilience/resilience.ts';
 import { pauseBefore } from '../resilience/retry-budget.ts';
@@ -179,7 +180,7 @@ function repeated({ target }: Call, retryAfterMs: number): Outcome {
 }
 
 function full({ target }: Call, limit: number): Outcome {
-  const message = `${target.serverId}: ${limit} calls are under way and as many wait (resilience.concurrency); try again in a moment`;
+  const message = `${target.serverId}: ${limit} calls are under way and ${limit * WAITING_PER_PLACE} wait (resilience.concurrency); try again in a moment`;
   return refused({ reason: 'overloaded', message, rule: 'concurrency', retryAfterMs: QUEUE_RETRY_MS });
 }
 

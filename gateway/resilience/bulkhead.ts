@@ -1,4 +1,7 @@
-/** Keeps the calls of one server under way within a number; as many again wait for their turn. */
+/** Calls that may wait for each place: a crowd at a shared server is served late, not refused. */
+export const WAITING_PER_PLACE = 16;
+
+/** Keeps the calls of one server under way within a number; so many for each place wait for their turn. */
 export interface Bulkhead {
   /** Resolves when it is the caller's turn; undefined at once when too many wait. Rejects when `signal` aborts. */
   enter(limit: number, signal: AbortSignal): Promise<void> | 'free' | undefined;
@@ -15,7 +18,7 @@ export function createBulkhead(): Bulkhead {
         underWay += 1;
         return 'free';
       }
-      if (waiting.size >= limit) return undefined;
+      if (waiting.size >= limit * WAITING_PER_PLACE) return undefined;
       return new Promise((resolve, reject) => {
         const onAbort = (): void => {
           waiting.delete(turn);
