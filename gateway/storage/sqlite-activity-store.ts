@@ -21,8 +21,9 @@ export async function openActivityStore(
   onError: (error: unknown) => void,
   thread: ActivityThread = createActivityThread(file),
 ): Promise<ActivityStore> {
-  // Whoever starts the gateway is told now, not the log when the first call has been made.
-  await (await openActivityTable(file)).close();
+  // Whoever starts the gateway is told now, not the log when the first call has been made. It stays open, since closing
+  // a file's last connection locks it, and other gateways may be starting with it.
+  const table = await openActivityTable(file);
   const batches = new Set<Promise<void>>();
   let waiting: CallRecord[] = [];
   let underWay = 0;
@@ -81,6 +82,7 @@ export async function openActivityStore(
       await flush();
       clearTimeout(timer);
       await thread.close();
+      await table.close();
     },
   };
 }

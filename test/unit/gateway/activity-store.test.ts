@@ -201,17 +201,16 @@ describe('the thread', () => {
   });
 
   it('ends when there is nothing to do, and starts with what there is next', async () => {
-    const thread = createActivityThread(file, { idleMs: 20 });
-    const other = await openActivityStore(file, (error) => errors.push(error), thread);
+    const alone = `${file}.alone`;
+    const thread = createActivityThread(alone, { idleMs: 20 });
     for (let at = 1; at <= 3; at++) {
-      other.append(record(at));
-      await other.flush();
+      await thread.ask({ method: 'write', argument: JSON.stringify([record(at)]) });
       // SQLite takes its log away when the last connection is closed.
-      await expect.poll(() => existsSync(`${file}-wal`), { timeout: 5_000 }).toBe(false);
+      await expect.poll(() => existsSync(`${alone}-wal`), { timeout: 5_000 }).toBe(false);
     }
-    expect(await times()).toEqual([3, 2, 1]);
-    expect(errors).toEqual([]);
-    await other.close();
+    const rows = (await thread.ask({ method: 'query', argument: { limit: 9 } })) as CallRecord[];
+    expect(rows.map(({ startedAt }) => startedAt)).toEqual([3, 2, 1]);
+    await thread.close();
     await expect(thread.ask({ method: 'purge', argument: 9 })).rejects.toThrow('closed');
   });
 });
