@@ -62,7 +62,7 @@ export async function changeAccess({
   const file = path.join(workspace, 'toolgate.yaml');
   const before = await readFile(file, 'utf8');
   await step('who may use a group, and when a tool, is written into the configuration', async () => {
-    await workbench.menu('common, test · 2 servers', 'Access…');
+    await workbench.menuAsking('common, test · 2 servers', 'Access…', 'Access of common');
     await workbench.choose('Access of common', 'Who may use it');
     const list = workbench.question('Access of common');
     await list.locator('.monaco-list-row', { hasText: 'everyone' }).click();
@@ -71,7 +71,7 @@ export async function changeAccess({
     await eventually('the group is open', async () => {
       return (await readFile(file, 'utf8')).includes('everyone') ? true : undefined;
     });
-    await workbench.menu(/^multiply, /, 'Access…');
+    await workbench.menuAsking(/^multiply, /, 'Access…', 'Access of multiply');
     await workbench.choose('Access of multiply', 'Allowed when');
     await workbench.answer('Access of multiply', 'args.a < 100', 'The condition');
     await eventually('the rule is written', async () => {

@@ -96,6 +96,19 @@ export class Workbench {
     await item.waitFor({ state: 'detached' });
   }
 
+  /** Runs an entry of a row's context menu that asks something; again when a tree that was read anew took it away. */
+  async menuAsking(label: string | RegExp, entry: string, title: string): Promise<void> {
+    await eventually(
+      `${entry} asks ${title}`,
+      async () => {
+        await this.menu(label, entry);
+        await this.question(title).waitFor({ timeout: 5_000 });
+        return true;
+      },
+      2 * TIMEOUT_MS,
+    );
+  }
+
   container(name: string): Locator {
     return this.page.locator('.activitybar .action-item', {
       has: this.page.getByLabel(name, { exact: true }),
