@@ -165,17 +165,19 @@ describe('MCP at the gateway', () => {
   });
 
   it('P53 records every call with who, what, how long and the outcome, and no payload', async () => {
-    const client = await v1('/mcp/common/calculator-mcp');
-    await client.callTool({ name: 'subtract', arguments: { a: 90210, b: 1 } });
+    const client = await v1('/mcp/common/everything-mcp');
+    expect(text(await client.callTool({ name: 'echo', arguments: { message: 'hush-hush' } }))).toContain(
+      'hush-hush',
+    );
     const body = await (await api('/api/v1/activity?limit=50')).text();
     const { calls } = JSON.parse(body) as { calls: Record<string, unknown>[] };
-    expect(calls.find(({ name }) => name === 'subtract')).toMatchObject({
-      server: 'toolgate:common:calculator-mcp',
+    expect(calls.find(({ name, source }) => name === 'echo' && source === 'mcp')).toMatchObject({
+      server: 'toolgate:common:everything-mcp',
       subject: 'user:owner',
       source: 'mcp',
       outcome: 'ok',
     });
-    expect(body).not.toContain('90210');
+    expect(body).not.toContain('hush');
     await client.close();
   });
 

@@ -271,7 +271,7 @@ describe('a call', () => {
 
   it('P53 P54 is recorded with who, what, how long and what became of it, and with no payload', async () => {
     const made = world({ answer: () => Promise.resolve({ isError: true, content: 'hush' }) });
-    await run(made, { args: { a: 90210 } });
+    await run(made, { args: { a: 902109021090210 } });
     expect(made.records).toMatchObject([
       {
         traceId: '0'.repeat(32),
@@ -285,7 +285,7 @@ describe('a call', () => {
       },
     ]);
     expect(made.records[0]!.durationMs).toBeGreaterThanOrEqual(made.records[0]!.upstreamMs);
-    expect(JSON.stringify(made.records)).not.toMatch(/90210|hush/);
+    expect(JSON.stringify(made.records)).not.toMatch(/902109021090210|hush/);
   });
 
   it('of an endless name does not fill the record', async () => {
