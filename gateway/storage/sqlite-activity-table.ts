@@ -1,10 +1,8 @@
-import { chmodSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { Kysely } from 'kysely';
+import type { DatabaseSync } from 'node:sqlite';
+import type { Kysely } from 'kysely';
 import type { CallRecord } from '../contract/activity.ts';
 import type { ActivityQuery } from './contracts.ts';
-import { nodeSqliteDialect } from './sqlite-dialect.ts';
+import { openSqliteTables } from './sqlite-file.ts';
 
 /** The table is the record, column by column. */
 interface Schema {
@@ -24,13 +22,7 @@ export interface ActivityTable {
 
 /** Opens the SQLite file (WAL, mode 600), which is made if need be. Rejects when it cannot be used. */
 export async function openActivityTable(file: string): Promise<ActivityTable> {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(file, { timeout: 2_000 });
-  // The files SQLite keeps beside it take the same mode.
-  chmodSync(file, 0o600);
-  database.exec('pragma journal_mode = wal; pragma synchronous = normal;');
-  const db = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) });
-  await createTables(db);
+  const { database, db, close } = await openSqliteTables(file, 'normal', createTables);
   const insert = insertStatement(database, db);
 
   return {
@@ -66,10 +58,7 @@ export async function openActivityTable(file: string): Promise<ActivityTable> {
       const result = await db.deleteFrom('calls').where('startedAt', '<', time).executeTakeFirst();
       return Number(result.numDeletedRows);
     },
-    close: async () => {
-      await db.destroy();
-      database.close();
-    },
+    close,
   };
 }
 

@@ -1,7 +1,5 @@
-import { chmodSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { Kysely, type Selectable } from 'kysely';
+import type { DatabaseSync } from 'node:sqlite';
+import type { Kysely, Selectable } from 'kysely';
 import type { ApprovalStatus } from '../contract/approvals.ts';
 import type {
   ApprovalContent,
@@ -10,7 +8,7 @@ import type {
   GrantRecord,
   KeptDecision,
 } from './contracts.ts';
-import { nodeSqliteDialect } from './sqlite-dialect.ts';
+import { openSqliteTables } from './sqlite-file.ts';
 
 interface Schema {
   approvals: {
@@ -38,12 +36,7 @@ interface Schema {
 
 /** An `ApprovalStore` in one SQLite file of mode 600. Each change is on the disk when it resolves. */
 export async function openApprovalStore(file: string): Promise<ApprovalStore> {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(file, { timeout: 2_000 });
-  chmodSync(file, 0o600);
-  database.exec('pragma journal_mode = wal; pragma synchronous = full;');
-  const db = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) });
-  await createTables(db);
+  const { database, db, close } = await openSqliteTables(file, 'full', createTables);
   return {
     ...requests(db),
     ...grants(db),
@@ -57,10 +50,7 @@ export async function openApprovalStore(file: string): Promise<ApprovalStore> {
         .execute();
       await db.deleteFrom('grants').where('expiresAt', '<', time).execute();
     },
-    close: async () => {
-      await db.destroy();
-      database.close();
-    },
+    close,
   };
 }
 

@@ -1,16 +1,11 @@
-import { chmodSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { CounterStore, KeptCounter } from './contracts.ts';
+import { openSqliteFile } from './sqlite-file.ts';
 
 /** A `CounterStore` in one SQLite file of mode 600. `onError` hears of a disk that fails; counting goes on. */
 export function openCounterStore(file: string, onError: (error: unknown) => void): CounterStore {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(file, { timeout: 2_000 });
-  chmodSync(file, 0o600);
+  const database = openSqliteFile(file, 'normal');
   database.exec(
-    'pragma journal_mode = wal; pragma synchronous = normal;' +
-      'create table if not exists counters (key text, window text, slots text, primary key (key, window));',
+    'create table if not exists counters (key text, window text, slots text, primary key (key, window))',
   );
   const put = database.prepare('insert or replace into counters (key, window, slots) values (?, ?, ?)');
   const drop = database.prepare('delete from counters where key = ? and window = ?');
