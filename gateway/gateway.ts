@@ -346,8 +346,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
       mcp.close();
       agent.close();
       oauth.close();
-      policing.close();
       http.close();
+      await policing.close();
       await upstreams.close();
       entrance.close();
       reaper.close();

@@ -55,7 +55,7 @@ export interface Policing {
   readonly approvalAddress: (id: string) => string;
   /** Compiles a changed configuration, and gives the way to put it in force. Throws when it cannot be used. */
   prepare(next: Config): () => void;
-  close(): void;
+  close(): Promise<void>;
 }
 
 export function createPolicing(deps: {
@@ -171,12 +171,11 @@ export function createPolicing(deps: {
         cache.forget(undefined);
       };
     },
-    close: () => {
+    close: async () => {
       workers.close();
       stopTelling();
-      approvalPosts.close();
-      budgetPosts.close();
       desk.close();
+      await Promise.all([approvalPosts.close(), budgetPosts.close()]);
     },
   };
 }

@@ -4,6 +4,8 @@ import type { createFetchAnswer } from './fetch-json.ts';
 
 /** Tries after a failure, and how long before each. */
 const PAUSES_MS = [500, 2_000, 10_000];
+/** How long a gateway that stops waits for the answers to what it has sent. */
+const LAST_ANSWERS_MS = 2_000;
 /** Messages under way to one webhook at once; beyond them new ones are lost. */
 const MAX_UNDER_WAY = 100;
 
@@ -18,10 +20,10 @@ export interface Webhook {
 
 /** Messages to programs that want to be told: a signed POST of JSON each, tried again for some seconds. */
 export interface SignedPosts {
-  /** Sends without waiting. Of a message that is lost, `onLost` hears once; after `close` it hears nothing. */
+  /** Sends without waiting. Of a message that is lost `onLost` hears once, also of one that `close` gave up. */
   send(webhook: Webhook, message: object, onLost: (error: unknown) => void): void;
-  /** Gives up what is still to be tried again. */
-  close(): void;
+  /** Gives up what is still to be tried again, and waits some seconds at most for what has been sent. */
+  close(): Promise<void>;
 }
 
 export function createSignedPosts(deps: {
@@ -30,6 +32,7 @@ export function createSignedPosts(deps: {
   readonly now: () => number;
 }): SignedPosts {
   const closing = new AbortController();
+  const deliveries = new Set<Promise<void>>();
   /** By the webhook's name. */
   const underWay = new Map<string, number>();
   const count = (name: string, change: 1 | -1): void => {
@@ -44,13 +47,15 @@ export function createSignedPosts(deps: {
     if (status < 200 || status > 299) throw new Error(`it answered HTTP ${status}`);
   };
   const deliver = async (webhook: Webhook, body: string): Promise<void> => {
-    for (const pause of [0, ...PAUSES_MS]) {
-      if (pause > 0) await sleep(pause, undefined, { signal: closing.signal, ref: false });
+    for (const pause of [...PAUSES_MS, undefined]) {
       try {
         await post(webhook, body);
         return;
       } catch (error) {
-        if (pause === PAUSES_MS.at(-1)) throw error;
+        if (pause === undefined || closing.signal.aborted) throw error;
+        await sleep(pause, undefined, { signal: closing.signal, ref: false }).catch(() => {
+          throw error;
+        });
       }
     }
   };
@@ -61,12 +66,21 @@ export function createSignedPosts(deps: {
         return;
       }
       count(webhook.name, 1);
-      deliver(webhook, JSON.stringify(message))
-        .catch((error: unknown) => {
-          if (!closing.signal.aborted) onLost(error);
-        })
-        .finally(() => count(webhook.name, -1));
+      const delivery = deliver(webhook, JSON.stringify(message))
+        .catch(onLost)
+        .finally(() => {
+          count(webhook.name, -1);
+          deliveries.delete(delivery);
+        });
+      deliveries.add(delivery);
     },
-    close: () => closing.abort(),
+    close: async () => {
+      closing.abort();
+      const late = new AbortController();
+      await Promise.race([
+        Promise.all(deliveries),
+        sleep(LAST_ANSWERS_MS, undefined, { signal: late.signal }),
+      ]).finally(() => late.abort());
+    },
   };
 }

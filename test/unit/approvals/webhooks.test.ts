@@ -33,6 +33,5 @@ it('a webhook that hangs takes nothing from another, and is told of no more than
   await vi.waitFor(() => expect(told).toHaveLength(130));
   expect(dropped).toEqual(Array<string>(30).fill('hangs'));
   stop();
-  posts.close();
   await world.close();
 });
