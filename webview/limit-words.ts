@@ -13,9 +13,9 @@ export interface LimitWords {
   readonly level: LimitLevel;
   /** `82 %`; 100 only where nothing is left. */
   readonly percent: string;
-  /** What is counted, and in which time: `calls/day`. */
+  /** What is counted, and in which time: `calls/day`, `calls at once`. */
   readonly counts: string;
-  /** `$412.50 of $500/month`, `12 of 50 calls/day`. */
+  /** `$412.50 of $500/month`, `12 of 50 calls/day`, `3 of 4 calls at once`. */
   readonly used: string;
   readonly whose: string;
   /** How it stands, in words; empty while there is nothing to say. */
@@ -30,11 +30,12 @@ export function limitWords(counter: CounterView, now: number): LimitWords {
   const room = roomAt === null ? '' : `room again ${when(roomAt, now)}`;
   const until = resetsAt === null ? room : `begins anew ${when(resetsAt, now)}`;
   const full = mode === 'audit' ? 'used up, refuses nothing' : 'used up';
+  const much = isPlaces(counter) ? 'no place is free' : `${passed(counter)} % reached`;
   return {
     ...{ level, until, percent: percentOf(counter), used: usedOf(counter) },
-    counts: `${counter.unit}/${windowOf(counter.limit)}`,
+    counts: countsOf(counter),
     whose: holderText(holder) || 'all callers together',
-    state: { fine: '', much: `${passed(counter)} % reached`, full }[level],
+    state: { fine: '', much, full }[level],
   };
 }
 
@@ -49,6 +50,8 @@ export function counterKey({ policy, unit, limit, holder }: CounterView): string
 }
 
 function levelOf(counter: CounterView): LimitLevel {
+  // A place is free again when a call ends: to have them all taken is no alarm.
+  if (isPlaces(counter)) return shareOf(counter) >= 1 ? 'much' : 'fine';
   if (shareOf(counter) >= 1) return 'full';
   return passed(counter) === undefined ? 'fine' : 'much';
 }
@@ -66,10 +69,18 @@ function percentOf(counter: CounterView): string {
   return percent > 0 && percent < 1 ? '< 1 %' : `${Math.floor(percent).toLocaleString('en')} %`;
 }
 
-function usedOf({ used, amount, unit, limit }: CounterView): string {
-  const window = windowOf(limit);
-  if (unit === 'cost') return `${dollars(used)} of ${dollars(amount)}/${window}`;
-  return `${number(used)} of ${number(amount)} ${unit}/${window}`;
+function usedOf(counter: CounterView): string {
+  const { used, amount, unit, limit } = counter;
+  if (unit === 'cost') return `${dollars(used)} of ${dollars(amount)}/${windowOf(limit)}`;
+  return `${number(used)} of ${number(amount)} ${countsOf(counter)}`;
+}
+
+function countsOf(counter: CounterView): string {
+  return isPlaces(counter) ? 'calls at once' : `${counter.unit}/${windowOf(counter.limit)}`;
+}
+
+function isPlaces({ unit }: CounterView): boolean {
+  return unit === 'concurrency';
 }
 
 function windowOf(limit: string): string {

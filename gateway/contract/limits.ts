@@ -1,21 +1,21 @@
 import * as z from 'zod';
 
-/** A counter of a rate limit or budget, as it stands. */
+/** A counter of a rate limit or budget, or the calls under way of one that limits those, as it stands. */
 export const counterViewSchema = z.object({
   policy: z.string(),
   kind: z.enum(['rate-limit', 'budget']),
   mode: z.enum(['enforce', 'audit']),
   /** Whose counter it is: a value of each of the policy's `per`. */
   holder: z.record(z.string(), z.string()),
-  unit: z.enum(['calls', 'tokens', 'cost']),
-  /** As it is written: `5/min`, `500/month`. */
+  unit: z.enum(['calls', 'tokens', 'cost', 'concurrency']),
+  /** As it is written: `5/min`, `500/month`; of calls at once `4`. */
   limit: z.string(),
   amount: z.number(),
   used: z.number(),
   remaining: z.number(),
   /** Of a budget: when its period ends, in ms since the epoch. */
   resetsAt: z.number().nullable(),
-  /** Of one that is used up: when one more call, token or cent fits, in ms since the epoch. */
+  /** Of one that is used up: when one more call, token or cent fits, in ms since the epoch; null also where nobody knows. */
   roomAt: z.number().nullable(),
   /** Of a budget: its thresholds in percent, ascending. */
   alerts: z.array(z.number()),
@@ -44,8 +44,9 @@ export type BudgetAlert = z.infer<typeof budgetAlertSchema>;
 export const budgetWebhookEventSchema = alertSchema.extend({ type: z.literal('budget.reached') });
 export type BudgetWebhookEvent = z.infer<typeof budgetWebhookEventSchema>;
 
-/** An amount with its unit, for people: `$12.50`, `1200 tokens`. */
+/** An amount with its unit, for people: `$12.50`, `1200 tokens`, `3 at once`. */
 export function amountText(amount: number, unit: CounterView['unit']): string {
+  if (unit === 'concurrency') return `${amount} at once`;
   return unit === 'cost' ? `$${amount.toFixed(2)}` : `${Math.round(amount)} ${unit}`;
 }
 

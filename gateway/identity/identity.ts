@@ -56,6 +56,8 @@ export function createIdentity(deps: {
       // Looking up the keyed hash leaks nothing about the token by its timing.
       const hash = hashToken(key, text);
       if (hash === ownerHash) return owner;
+      // A token that was made or taken back elsewhere, as on the command line, counts from the next request on.
+      store.catchUp();
       const known = tokens.byHash.get(hash);
       return known !== undefined && known.expires > now() ? known.principal : undefined;
     },

@@ -1,7 +1,16 @@
 import type { PolicyFacts } from '../access/when.ts';
 import type { Charge, SharedState } from '../storage/contracts.ts';
 import { createAlerts, type Alert } from './alerts.ts';
-import { holderIn, keyOf, SHARED, type Holder, type Limit, type LimitRule } from './rules.ts';
+import {
+  holderIn,
+  keyOf,
+  placesKeyOf,
+  SHARED,
+  type Concurrency,
+  type Holder,
+  type Limit,
+  type LimitRule,
+} from './rules.ts';
 import { createKnownValues } from './values.ts';
 
 /** How much a call is expected to count for, or came to. A cost of null is one that nobody knows. */
@@ -40,13 +49,13 @@ export type Admission =
   | { readonly refused: LimitRefusal }
   | { readonly refused?: undefined; readonly ticket: Ticket; readonly audited: readonly Audited[] };
 
-/** A counter as it stands. */
+/** A counter, or the calls under way, as it stands. */
 export interface CounterView {
   readonly rule: LimitRule;
   readonly holder: Holder;
-  readonly limit: Limit;
+  readonly limit: Limit | Concurrency;
   readonly used: number;
-  /** In how many ms one more call, token or cent fits; 0 while it does, undefined where it never will. */
+  /** In how many ms one more call, token or cent fits; 0 while it does, undefined where it never will or nobody knows. */
   readonly roomIn: number | undefined;
 }
 
@@ -200,9 +209,10 @@ export function createLimits(state: SharedState, onAlert: (alert: Alert) => void
     counters: (rules) => {
       rules.forEach(recall);
       return rules.flatMap((rule) =>
-        [...(seen.get(rule.name)?.values() ?? [])].flatMap((holder) =>
-          rule.limits.map((limit) => viewOf(state, rule, holder, limit)),
-        ),
+        [...(seen.get(rule.name)?.values() ?? [])].flatMap((holder) => [
+          ...rule.limits.map((limit) => viewOf(state, rule, holder, limit)),
+          ...placesOf(state, rule, holder),
+        ]),
       );
     },
     reset: (rule) => {
@@ -217,6 +227,14 @@ function viewOf(state: SharedState, rule: LimitRule, holder: Holder, limit: Limi
   const key = keyOf(rule, holder, limit);
   const roomIn = state.roomIn({ key, window, limit: amount, amount: LEAST[unit] });
   return { rule, holder, limit, used: state.used(key, window), roomIn };
+}
+
+function placesOf(state: SharedState, rule: LimitRule, holder: Holder): CounterView[] {
+  const { concurrency: amount } = rule;
+  if (amount === undefined) return [];
+  const used = state.placesTaken(placesKeyOf(rule, holder));
+  const limit = { unit: 'concurrency', amount, text: String(amount) } as const;
+  return [{ rule, holder, limit, used, roomIn: used < amount ? 0 : undefined }];
 }
 
 /** What a call is against; what uses nothing is not refused where everything is used up. */
@@ -261,7 +279,7 @@ async function takePlaces(
 ): Promise<LimitRefusal | undefined> {
   for (const { rule, holder } of applied) {
     if (rule.concurrency === undefined) continue;
-    const key = `${rule.name} places ${holder.key}`;
+    const key = placesKeyOf(rule, holder);
     if (await state.acquire(key, rule.concurrency)) places.push(key);
     else
       return {

@@ -17,6 +17,13 @@ export interface Limit {
   readonly text: string;
 }
 
+/** How many calls may be under way at once. */
+export interface Concurrency {
+  readonly unit: 'concurrency';
+  readonly amount: number;
+  readonly text: string;
+}
+
 /** A rate limit or a budget, ready to be asked. */
 export interface LimitRule {
   readonly name: string;
@@ -46,6 +53,11 @@ export function keyOf({ name }: LimitRule, { key }: Holder, { unit }: Limit): st
   return `${name} ${unit} ${key}`;
 }
 
+/** What the places that a holder has taken are kept under. */
+export function placesKeyOf({ name }: LimitRule, { key }: Holder): string {
+  return `${name} places ${key}`;
+}
+
 /** Whose counter is kept under this key; undefined where it is none of the rule as it is now. The reverse of `keyOf`. */
 export function holderIn({ per }: LimitRule, text: string): Holder | undefined {
   const key = text.replace(/^\S* \S* /, '');
@@ -66,8 +78,8 @@ export function modeOf({ enforced }: LimitRule): 'enforce' | 'audit' {
 }
 
 /** When the period of a budget's limit ends, in ms since the epoch; null of a rate limit, which has none. */
-export function resetsAt({ window }: Limit, now: number): number | null {
-  return typeof window === 'string' ? periodOf(window, now).end : null;
+export function resetsAt(limit: Limit | Concurrency, now: number): number | null {
+  return 'window' in limit && typeof limit.window === 'string' ? periodOf(limit.window, now).end : null;
 }
 
 /** The rules of a configuration, in its order. */

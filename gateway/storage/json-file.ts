@@ -1,5 +1,5 @@
-import { watch } from 'node:fs';
-import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { readFileSync, statSync, watch } from 'node:fs';
+import { copyFile, mkdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Low, type Adapter } from 'lowdb';
@@ -10,6 +10,8 @@ import { removeUnfinished, replaceFile } from './replace-file.ts';
 export interface JsonFile<State> {
   /** The newest state this process knows of; costs nothing. */
   current(): State;
+  /** Takes in what another process has written by now; leaves the state as it was when that cannot be read. */
+  catchUp(): void;
   /** Reads, changes and writes under a lock, so that no writer's change is lost. */
   update(change: (state: State) => State | Promise<State>): Promise<State>;
   /** Called after every change, another process's included. Returns the way to stop it. */
@@ -33,10 +35,17 @@ export async function openJsonFile<State>(
   const listeners = new Set<(state: State) => void>();
   const inTurn = createQueue();
 
-  const read = async (): Promise<void> => {
-    const before = db.data;
-    await db.read();
-    if (!isDeepStrictEqual(db.data, before)) for (const listener of listeners) listener(db.data);
+  let seen = '';
+  // In one piece: a read that pauses could bring back what a later one has replaced.
+  const read = (): void => {
+    seen = versionOf(file);
+    const state = contentOf(file, empty, parse, backup);
+    if (isDeepStrictEqual(db.data, state)) return;
+    db.data = state;
+    for (const listener of listeners) listener(state);
+  };
+  const readIfChanged = (): void => {
+    if (versionOf(file) !== seen) read();
   };
   const write = async (state: State): Promise<void> => {
     const before = db.data;
@@ -47,15 +56,24 @@ export async function openJsonFile<State>(
       db.data = before;
       throw error;
     }
+    db.data = state;
+    seen = versionOf(file);
     for (const listener of listeners) listener(state);
+  };
+  const catchUp = (): void => {
+    try {
+      readIfChanged();
+    } catch {
+      // Somebody has broken the file: what is known stays, and an update says what is wrong.
+    }
   };
   // The folder is watched, not the file: a rename replaces the file, and with it a watch on it.
   const watcher = watch(dirname(file), { persistent: false }, (_event, name) => {
-    if (name === basename(file)) inTurn(read).catch(() => undefined);
+    if (name === basename(file)) catchUp();
   });
   watcher.on('error', () => undefined);
   try {
-    await inTurn(read);
+    read();
   } catch (error) {
     watcher.close();
     throw error;
@@ -63,10 +81,11 @@ export async function openJsonFile<State>(
 
   return {
     current: () => db.data,
+    catchUp,
     update: (change) =>
       withFileLock(`${file}.lock`, () =>
         inTurn(async () => {
-          await read();
+          read();
           const changed = await change(db.data);
           await removeUnfinished(file);
           await write(changed);
@@ -85,7 +104,7 @@ export async function openJsonFile<State>(
   };
 }
 
-/** Runs work one piece at a time, so that a slow read never brings back what a write has replaced since. */
+/** Runs work one piece at a time. */
 function createQueue(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
@@ -102,24 +121,37 @@ function privateFile<State>(
   backup: boolean,
 ): Adapter<State> {
   return {
-    read: async () => {
-      let text: string;
-      try {
-        text = await readFile(file, 'utf8');
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return empty;
-        throw error;
-      }
-      try {
-        return parse(JSON.parse(text));
-      } catch (error) {
-        const from = backup ? `${basename(file)}.bak` : 'a backup of yours';
-        throw new Error(`${file} is damaged; restore it from ${from}`, { cause: error });
-      }
-    },
+    read: () => Promise.resolve(contentOf(file, empty, parse, backup)),
     write: async (data) => {
       if (backup) await copyFile(file, `${file}.bak`).catch(() => undefined);
       await replaceFile(file, `${JSON.stringify(data, null, 2)}\n`);
     },
   };
+}
+
+function contentOf<State>(
+  file: string,
+  empty: State,
+  parse: (value: unknown) => State,
+  backup: boolean,
+): State {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return empty;
+    throw error;
+  }
+  try {
+    return parse(JSON.parse(text));
+  } catch (error) {
+    const from = backup ? `${basename(file)}.bak` : 'a backup of yours';
+    throw new Error(`${file} is damaged; restore it from ${from}`, { cause: error });
+  }
+}
+
+/** Changes whenever the file is replaced. */
+function versionOf(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat === undefined ? 'none' : `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
 }

@@ -118,6 +118,7 @@ export function createMemorySharedState(
       if (taken <= 1) places.delete(key);
       else places.set(key, taken - 1);
     },
+    placesTaken: (key) => places.get(key) ?? 0,
     reset: (prefix) => {
       for (const [name, counter] of counters) {
         if (!counter.key.startsWith(prefix)) continue;

@@ -104,6 +104,7 @@ function memoryStore(): ConfigStore {
   let state: ConfigState = { version: 1, tokens: [], pins: [], consents: [] };
   return {
     current: () => state,
+    catchUp: () => undefined,
     update: (change) => Promise.resolve((state = change(state))),
     onChange: () => () => undefined,
     close: () => Promise.resolve(),

@@ -24,6 +24,7 @@ models:
 policies:
   rateLimits:
     - { name: storm, limits: { calls: [5/hour, 50/day] }, per: [principal], when: { subjects: ["user:ann", "user:bob"] } }
+    - { name: seats, limits: { concurrency: 1 }, per: [principal], when: { subjects: ["user:gil"] } }
     - { name: by-feature, limits: { calls: 100/day }, per: [metadata.feature], when: { subjects: ["user:eve"] } }
   budgets:
     - { name: finance-month, limits: { cost: 500/month }, when: { subjects: ["user:fay"] } }
@@ -32,7 +33,7 @@ policies:
 `,
   });
   browser = await launchBrowser();
-  people = await createPeople(gateway, ['ann', 'bob', 'eve', 'fay']);
+  people = await createPeople(gateway, ['ann', 'bob', 'eve', 'fay', 'gil']);
 });
 afterAll(async () => {
   await browser.close();
@@ -50,12 +51,15 @@ async function visit(who: string, colorScheme: 'dark' | 'light'): Promise<Page> 
   return page;
 }
 
-/** A call of a model that takes so many tokens by its provider's word. */
-async function spend(who: string, tokens: number, metadata: object = {}): Promise<number> {
-  wire.reply({
-    steps: [chunk({ role: 'assistant', content: 'yes' }), chunk({}, 'stop'), usage(tokens, 0), DONE],
-  });
-  const answer = await fetch(`${gateway.address}/api/llm/agent/responses`, {
+/** A call of a model that takes so many tokens by its provider's word, which comes when `until` resolves. */
+async function spend(
+  who: string,
+  tokens: number,
+  { metadata = {}, until }: { metadata?: object; until?: Promise<void> } = {},
+): Promise<number> {
+  const answer = [chunk({ role: 'assistant', content: 'yes' }), chunk({}, 'stop'), usage(tokens, 0), DONE];
+  wire.reply({ steps: until === undefined ? answer : [{ until }, ...answer] });
+  const response = await fetch(`${gateway.address}/api/llm/agent/responses`, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${people.tokens[who] ?? ''}`,
@@ -67,9 +71,12 @@ async function spend(who: string, tokens: number, metadata: object = {}): Promis
       messages: [{ role: 'user', content: 'hi' }],
     }),
   });
-  await answer.text();
-  return answer.status;
+  await response.text();
+  return response.status;
 }
+/** As when its window is shown again; it looks by itself every ten seconds. */
+const lookAgain = (page: Page): Promise<boolean> =>
+  page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
 const rowOf = (page: Page, policy: string) => page.locator('.limit', { hasText: policy });
 const order = (page: Page): Promise<string[]> => page.locator('.limit .row-name').allTextContents();
 
@@ -84,6 +91,24 @@ it('is nothing for somebody who has used nothing, and their own alone once they 
   const meter = page.getByRole('meter', { name: 'storm, calls/hour, user:bob' });
   expect(await meter.getAttribute('aria-valuetext')).toBe('1 of 5 calls/hour, 20 %');
   expect(await meter.evaluate((one: HTMLMeterElement) => [one.value, one.max])).toEqual([1, 5]);
+  await page.context().close();
+});
+
+it('shows how many calls are under way where those are limited', async () => {
+  const page = await visit('gil', 'dark');
+  const sent = wire.requests.length;
+  let answer = (): void => undefined;
+  const until = new Promise<void>((resolve) => (answer = resolve));
+  const underWay = spend('gil', 10, { until });
+  await expect.poll(() => wire.requests.length, { timeout: 10_000 }).toBe(sent + 1);
+  await lookAgain(page);
+  await page.getByText('1 of 1 calls at once · user:gil').waitFor();
+  await rowOf(page, 'seats').getByText('no place is free').waitFor();
+  await shoot(page, 'limits-seats-dark');
+  answer();
+  expect(await underWay).toBe(200);
+  await lookAgain(page);
+  await page.getByText('0 of 1 calls at once · user:gil').waitFor();
   await page.context().close();
 });
 
@@ -119,14 +144,14 @@ it('says how full each is in words, when there is room again, and keeps each in 
 
 it('shows an administrator those of all, a few first, and says how many there are', async () => {
   for (let feature = 0; feature < 24; feature++)
-    expect(await spend('eve', 10, { feature: `feature-${feature}` })).toBe(200);
+    expect(await spend('eve', 10, { metadata: { feature: `feature-${feature}` } })).toBe(200);
   const page = await visit('owner', 'light');
   await page.getByText('$412 of $500/month · all callers together').waitFor();
   expect(await page.locator('.limit').count()).toBe(5);
-  const more = page.getByRole('button', { name: 'and 26 more' });
+  const more = page.getByRole('button', { name: 'and 27 more' });
   await shoot(page, 'limits-many-light');
   await more.click();
-  expect(await page.locator('.limit').count()).toBe(31);
+  expect(await page.locator('.limit').count()).toBe(32);
   await page.getByText('0 of 2,000,000 tokens/day · all callers together').waitFor();
   await page.getByText('1 of 100 calls/day · feature feature-23').waitFor();
   expect(await rowOf(page, 'not-used-yet').locator('.limit-percent').textContent()).toBe('0 %');

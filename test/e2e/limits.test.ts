@@ -218,12 +218,18 @@ describe('other limits', () => {
   });
 
   it('hold no place for a call that waits for a person, and have one when it goes on', async () => {
+    const taken = async (): Promise<unknown> => {
+      const { counters } = limitListSchema.parse((await people.api('owner', 'GET', '/limits')).body);
+      return counters.find(({ policy }) => policy === 'one-asked');
+    };
     const waiting = call('ann', 'prod:asked');
     const pending = async (): Promise<string> => {
       const { approvals } = (await people.api('ben', 'GET', '/approvals?status=pending')).body;
       return (approvals as { id: string }[])[0]?.id ?? '';
     };
     await vi.waitFor(async () => expect(await pending()).not.toBe(''));
+    const shown = { unit: 'concurrency', limit: '1', amount: 1, used: 0, remaining: 1, roomAt: null };
+    expect(await taken()).toMatchObject(shown);
     expect((await call('ben', 'prod:asked', 'x', 'listCollections')).status).toBe(200);
     const decided = await people.api('ben', 'POST', `/approvals/${await pending()}/approve`, {});
     expect(decided.status).toBe(200);

@@ -215,20 +215,16 @@ describe('on the command line', () => {
     ]);
     const first = made.stdout.trim();
     expect(made.stderr).toContain('not shown again');
-    await expect.poll(async () => (await call(first, 'data:two')).status, { timeout: 10_000 }).toBe(200);
+    expect((await call(first, 'data:two')).status).toBe(200);
     const rotated = await toolgate(['token', 'rotate', 'cli bot', '--grace', '0s', ...where]);
-    await expect
-      .poll(async () => (await call(rotated.stdout.trim(), 'data:two')).status, { timeout: 10_000 })
-      .toBe(200);
+    expect((await call(rotated.stdout.trim(), 'data:two')).status).toBe(200);
     expect((await call(first, 'data:two')).status).toBe(401);
     const { stdout } = await toolgate(['token', 'list', ...where]);
     expect(stdout).toMatch(/cli bot +serviceaccount:bot +servers: data:two; models: none/);
     expect((await toolgate(['token', 'revoke', '--all-of', 'serviceaccount:bot', ...where])).stdout).toMatch(
       /Revoked \d/,
     );
-    await expect
-      .poll(async () => (await call(rotated.stdout.trim(), 'data:two')).status, { timeout: 10_000 })
-      .toBe(401);
+    expect((await call(rotated.stdout.trim(), 'data:two')).status).toBe(401);
     const wrong = await toolgate(['token', 'create', '--name', 'w', '--server', 'data:nine', ...where]);
     expect(wrong).toMatchObject({ code: 2 });
     expect(wrong.stderr).toContain('--server: there is no server "data:nine"');

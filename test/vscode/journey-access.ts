@@ -31,7 +31,8 @@ export async function seeAccess({ workbench, page, step, screenshot }: Traveller
     const row = workbench.row('laptop, user:owner · expires in 90 days');
     await row.waitFor();
     await screenshot(page, 'vscode-tokens');
-    await workbench.menu('laptop, user:owner · expires in 90 days', 'Revoke Token');
+    const label = 'laptop, user:owner · expires in 90 days';
+    await workbench.menu(label, 'Revoke Token', workbench.dialogButton('Revoke'));
     await workbench.accept('Revoke');
     await row.waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'Tokens Section' }).click();
@@ -40,7 +41,7 @@ export async function seeAccess({ workbench, page, step, screenshot }: Traveller
   await step('“Why?” shows each check and opens the rule', async () => {
     await workbench.unfold(/^calculator-mcp/);
     await workbench.unfold('Tools (4)');
-    await workbench.menu(/^multiply, /, 'Why?');
+    await workbench.menu(/^multiply, /, 'Why?', workbench.question('Why? multiply'));
     await workbench.answer('Why? multiply', '', 'Whom do you ask about?');
     await workbench.answer('Why? multiply', '', 'With which arguments?');
     const answer = workbench.question('user:owner may use');
@@ -62,7 +63,7 @@ export async function changeAccess({
   const file = path.join(workspace, 'toolgate.yaml');
   const before = await readFile(file, 'utf8');
   await step('who may use a group, and when a tool, is written into the configuration', async () => {
-    await workbench.menuAsking('common, test · 2 servers', 'Access…', 'Access of common');
+    await workbench.menu('common, test · 2 servers', 'Access…', workbench.question('Access of common'));
     await workbench.choose('Access of common', 'Who may use it');
     const list = workbench.question('Access of common');
     await list.locator('.monaco-list-row', { hasText: 'everyone' }).click();
@@ -71,7 +72,7 @@ export async function changeAccess({
     await eventually('the group is open', async () => {
       return (await readFile(file, 'utf8')).includes('everyone') ? true : undefined;
     });
-    await workbench.menuAsking(/^multiply, /, 'Access…', 'Access of multiply');
+    await workbench.menu(/^multiply, /, 'Access…', workbench.question('Access of multiply'));
     await workbench.choose('Access of multiply', 'Allowed when');
     await workbench.answer('Access of multiply', 'args.a < 100', 'The condition');
     await eventually('the rule is written', async () => {
@@ -107,7 +108,7 @@ export async function seeSignIn({ workbench, page, workspace, step, screenshot }
     await workbench.unfold(/^tracker/);
     await workbench.row(/^Signed in until .*, renewed by itself/).waitFor();
     await screenshot(page, 'vscode-signed-in');
-    await workbench.menu(/^Signed in until/, 'Sign Out');
+    await workbench.menu(/^Signed in until/, 'Sign Out', workbench.dialogButton('Sign Out'));
     await workbench.accept('Sign Out');
     await workbench.row('tracker, needs a sign-in').waitFor();
   });

@@ -255,10 +255,10 @@ async function register(): Promise<void> {
     await workbench.choose('What next?', 'Add the server');
     await workbench.row('jotter, ready · 9 tools').waitFor();
     await screenshot(page, 'vscode-added-dark');
-    await workbench.menu('jotter, ready · 9 tools', 'Disable Server');
-    await workbench.row(/^jotter, stopped/).waitFor();
+    const stopped = /^jotter, stopped/;
+    await workbench.menu('jotter, ready · 9 tools', 'Disable Server', workbench.row(stopped));
     await screenshot(page, 'vscode-disabled-dark');
-    await workbench.menu(/^jotter, stopped/, 'Remove Server');
+    await workbench.menu(stopped, 'Remove Server', workbench.dialogButton('Remove'));
     await workbench.accept('Remove');
     await workbench.row(/^jotter/).waitFor({ state: 'detached' });
     const text = await readFile(path.join(workspace, 'toolgate.yaml'), 'utf8');

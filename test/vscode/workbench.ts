@@ -66,8 +66,8 @@ export class Workbench {
   }
 
   /**
-   * The quick input while it shows this title, or this placeholder where it has no title. There is one for all questions, and a question follows another or
-   * the palette late, so that only this tells which of them is there.
+   * The quick input while it shows this title, or this placeholder where it has no title. There is one for all
+   * questions, and a question follows another or the palette late, so that only this tells which of them is there.
    */
   question(title: string): Locator {
     const shown = this.page.locator('.quick-input-title', { hasText: title });
@@ -81,28 +81,33 @@ export class Workbench {
     await question.locator('.quick-input-list .monaco-list-row', { hasText: label }).first().click();
   }
 
+  /** A button of the dialog that is open. */
+  dialogButton(name: string): Locator {
+    return this.page.locator('.monaco-dialog-box').getByRole('button', { name, exact: true });
+  }
+
   /** Presses a button of the dialog that is open. */
   async accept(button: string): Promise<void> {
-    await this.page.locator('.monaco-dialog-box').getByRole('button', { name: button, exact: true }).click();
+    await this.dialogButton(button).click();
   }
 
-  /** Runs an entry of a row's context menu. */
-  async menu(label: string | RegExp, entry: string): Promise<void> {
-    await this.row(label).first().click({ button: 'right' });
+  /**
+   * Runs an entry of a row's context menu, which then `shows` something; again when it does not: a tree that is read
+   * anew in that moment takes the menu away.
+   */
+  async menu(label: string | RegExp, entry: string, shows: Locator): Promise<void> {
+    const timeout = 5_000;
     const item = this.page.locator('.monaco-menu').getByRole('menuitem', { name: entry }).first();
-    // A click so soon after the menu opened is taken for the end of the one that opened it.
-    await item.hover();
-    await this.page.keyboard.press('Enter');
-    await item.waitFor({ state: 'detached' });
-  }
-
-  /** Runs an entry of a row's context menu that asks something; again when a tree that was read anew took it away. */
-  async menuAsking(label: string | RegExp, entry: string, title: string): Promise<void> {
     await eventually(
-      `${entry} asks ${title}`,
+      `${entry} of ${String(label)}`,
       async () => {
-        await this.menu(label, entry);
-        await this.question(title).waitFor({ timeout: 5_000 });
+        if (await shows.first().isVisible()) return true;
+        await this.row(label).first().click({ button: 'right', timeout });
+        // A click so soon after the menu opened is taken for the end of the one that opened it.
+        await item.hover({ timeout });
+        await this.page.keyboard.press('Enter');
+        await item.waitFor({ state: 'detached', timeout });
+        await shows.first().waitFor({ timeout });
         return true;
       },
       2 * TIMEOUT_MS,

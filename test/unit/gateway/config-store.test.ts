@@ -100,6 +100,20 @@ describe('a configuration store', () => {
     expect(heard).toHaveLength(2);
   });
 
+  it('takes in at once what another has written, when asked to', async () => {
+    const [one, two] = [await open(), await open()];
+    const heard: string[][] = [];
+    one.onChange((state) => heard.push(ids(state)));
+    await two.update(add('a'));
+    one.catchUp();
+    expect(ids(one.current())).toEqual(['a']);
+    expect(heard).toEqual([['a']]);
+    await writeFile(file, 'nonsense');
+    one.catchUp();
+    expect(ids(one.current())).toEqual(['a']);
+    expect(heard).toHaveLength(1);
+  });
+
   it('shows its own update at once, whatever others read and write meanwhile', async () => {
     const [one, two] = [await open(), await open()];
     for (let at = 0; at < 15; at++) {

@@ -17,6 +17,7 @@ function storeOf(): ConfigStore {
   const listeners = new Set<(state: ConfigState) => void>();
   return {
     current: () => state,
+    catchUp: () => undefined,
     update: (change) => {
       state = change(state);
       for (const listener of listeners) listener(state);

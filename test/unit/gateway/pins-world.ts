@@ -23,6 +23,7 @@ export function memoryStore(): MemoryStore {
   const store: MemoryStore = {
     writes: 0,
     current: () => state,
+    catchUp: () => undefined,
     update: (change) => {
       // As a file would give it back.
       state = JSON.parse(JSON.stringify(change(state))) as ConfigState;

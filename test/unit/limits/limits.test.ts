@@ -205,6 +205,8 @@ describe('places', () => {
             one.ticket.end(NONE);
             calls.splice(calls.indexOf(one), 1);
           }
+          const [own, all] = limits.counters(rules);
+          if (calls.length > 0) expect([own?.used, all?.used]).toEqual([held(), held()]);
         }
         for (const { ticket } of calls) ticket.end(NONE);
         for (let at = 0; at < limit; at++) await begun(limits, rules, NONE);
@@ -238,7 +240,8 @@ describe('several rules at once', () => {
           );
           const passed = Math.min(one, two, count);
           expect(answers.filter(({ refused }) => refused === undefined)).toHaveLength(passed);
-          expect(limits.counters(rules).map(({ used }) => used)).toEqual([passed, passed, passed, passed]);
+          const counted = limits.counters(rules).map(({ limit, used }) => [limit.unit, used]);
+          expect(counted).toEqual([...Array<unknown>(4).fill(['calls', passed]), ['concurrency', 1]]);
           const noted = answers.flatMap((answer) => (answer.refused === undefined ? answer.audited : []));
           expect(noted).toHaveLength(passed - 1);
           for (const answer of answers) if (answer.refused === undefined) answer.ticket.end(NONE);

@@ -189,6 +189,7 @@ describe('places', () => {
             state.release('k');
             taken -= 1;
           }
+          expect(state.placesTaken('k')).toBe(taken);
         }
       }),
     );

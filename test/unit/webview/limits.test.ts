@@ -35,6 +35,15 @@ describe('a limit', () => {
     expect(words({ used: 60, mode: 'audit' }).state).toBe('used up, refuses nothing');
   });
 
+  it('of calls at once says whether a place is free, and is no alarm when none is', () => {
+    const places = { unit: 'concurrency', limit: '4', amount: 4 } as const;
+    expect(words({ ...places, used: 3 })).toMatchObject({
+      ...{ level: 'fine', percent: '75 %', counts: 'calls at once', used: '3 of 4 calls at once' },
+      ...{ state: '', until: '' },
+    });
+    expect(words({ ...places, used: 4 })).toMatchObject({ level: 'much', state: 'no place is free' });
+  });
+
   it('says what it counts, whose it is, and until when', () => {
     const cost = { unit: 'cost', limit: '500/month', amount: 500, used: 412.5 } as const;
     const month = words({ ...cost, kind: 'budget', resetsAt: Date.UTC(2026, 11, 1) });
