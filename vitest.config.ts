@@ -7,6 +7,8 @@ const project = (
 ) => ({
   test: {
     ...{ name, include, testTimeout, hookTimeout: 60_000, maxWorkers, environment: 'node' },
+    // What is waited for comes soon, or late on a busy machine; a second is vitest's own patience.
+    expect: { poll: { timeout: 10_000 } },
     setupFiles: ['test/support/properties.ts'],
     globalSetup: ['test/support/temp-folder.ts'],
   },

@@ -66,7 +66,7 @@ const pendingId = (database: string): Promise<string> =>
     const id = approvals.find(({ arguments: args }) => args['database'] === database)?.id;
     if (id === undefined) throw new Error('nothing waits yet');
     return id;
-  });
+  }, 10_000);
 const DIFF = '--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n same\n-old\n+new';
 
 it('a run pauses in the conversation, and goes on when it is approved there', async () => {

@@ -146,7 +146,7 @@ describe('a webhook', () => {
       );
       if (one === undefined) throw new Error('nothing was told yet');
       return one;
-    });
+    }, 10_000);
     expect(receiver.told.every(({ signed }) => signed)).toBe(true);
     expect(event).toMatchObject({
       type: 'approval.requested',
@@ -184,7 +184,7 @@ describe('a webhook', () => {
       );
       if (one === undefined) throw new Error('nothing was told yet');
       return one;
-    });
+    }, 10_000);
     expect((await word(event.decideUrl ?? '', { id: event.approval.id, verdict: 'approved' })).status).toBe(
       403,
     );

@@ -159,7 +159,7 @@ describe('an approval is void', () => {
     await vi.waitFor(async () => {
       const answer = await call('dev', { database: 'behind' }, 'shared:analytics');
       expect(detail(answer)).toContain('waits for approval');
-    });
+    }, 10_000);
     expect(database.seen).toEqual([]);
     await back();
   });

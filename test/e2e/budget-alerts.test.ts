@@ -59,7 +59,7 @@ it('tells administrators and the person, once, and nobody else', async () => {
   const agent = createAgentClient(gateway.address, people.tokens['ann'] ?? '');
   for (let time = 0; time < 2; time++)
     await agent.all({ model: 'wire/m', messages: [{ role: 'user', content: 'hi' }] });
-  await vi.waitFor(() => expect([owner?.alerts.length, ann?.alerts.length]).toEqual([1, 1]));
+  await vi.waitFor(() => expect([owner?.alerts.length, ann?.alerts.length]).toEqual([1, 1]), 10_000);
   expect(owner?.alerts[0]).toMatchObject({
     ...{ policy: 'each-day', holder: { principal: 'user:ann' }, percent: 1 },
     ...{ unit: 'tokens', limit: '1200/day' },

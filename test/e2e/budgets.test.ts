@@ -91,7 +91,7 @@ describe('a budget of cost', () => {
     expect(await spent('finance-month')).toBeCloseTo(28);
     const { body } = await people.api('owner', 'GET', '/activity?limit=1');
     expect(body['calls']).toMatchObject([{ kind: 'model', cost: 28, inputTokens: 100 }]);
-    await vi.waitFor(() => expect(gateway.output()).toMatch(/a budget has been spent so far/));
+    await vi.waitFor(() => expect(gateway.output()).toMatch(/a budget has been spent so far/), 10_000);
     // Reserved beforehand: 100 tokens of output would be $20 more than is left with the input.
     const big = await run('fay', { max_tokens: 100_000 });
     expect(big).toMatchObject({ status: 429, code: 'budget_exhausted' });
@@ -178,13 +178,13 @@ describe('a budget of tokens', () => {
     };
     const asked = wire.requests.length;
     const left = agent.post(body, gone.signal).catch(() => undefined);
-    await vi.waitFor(() => expect(wire.requests.length).toBe(asked + 1));
-    await vi.waitFor(async () => expect(await spent('of-vic')).toBeGreaterThan(before + 2_000));
+    await vi.waitFor(() => expect(wire.requests.length).toBe(asked + 1), 10_000);
+    await vi.waitFor(async () => expect(await spent('of-vic')).toBeGreaterThan(before + 2_000), 10_000);
     await new Promise((resolve) => setTimeout(resolve, 200));
     gone.abort();
     await left;
     // What was reserved makes place for what was said: 500 tokens, and those of the question.
-    await vi.waitFor(async () => expect(await spent('of-vic')).toBeLessThan(before + 600));
+    await vi.waitFor(async () => expect(await spent('of-vic')).toBeLessThan(before + 600), 10_000);
     expect(await spent('of-vic')).toBeGreaterThanOrEqual(before + 500);
     goOn();
   });

@@ -272,7 +272,7 @@ describe('what was kept', () => {
     await call('all', {}, 'ann', 'write');
     slowCalls = 0;
     const early = read();
-    await vi.waitFor(() => expect(slowCalls).toBe(1));
+    await vi.waitFor(() => expect(slowCalls).toBe(1), 10_000);
     const before = version;
     await call('all', {}, 'ann', 'write');
     const after = read();

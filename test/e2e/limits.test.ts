@@ -227,7 +227,7 @@ describe('other limits', () => {
       const { approvals } = (await people.api('ben', 'GET', '/approvals?status=pending')).body;
       return (approvals as { id: string }[])[0]?.id ?? '';
     };
-    await vi.waitFor(async () => expect(await pending()).not.toBe(''));
+    await vi.waitFor(async () => expect(await pending()).not.toBe(''), 10_000);
     const shown = { unit: 'concurrency', limit: '1', amount: 1, used: 0, remaining: 1, roomAt: null };
     expect(await taken()).toMatchObject(shown);
     expect((await call('ben', 'prod:asked', 'x', 'listCollections')).status).toBe(200);

@@ -53,7 +53,7 @@ models:
   });
   people = await createPeople(gateway, ['ann', 'ben', 'cat', 'dan', 'eve', 'fay', 'gus', 'manager']);
   await signIn(createWalker(), await begin('ann'), 'ann');
-  await vi.waitFor(async () => expect((await call('ann')).status).toBe(200));
+  await vi.waitFor(async () => expect((await call('ann')).status).toBe(200), 10_000);
 });
 afterAll(async () => {
   await gateway.stop();
@@ -165,8 +165,9 @@ it('lets only who manages the group sign in for everybody', async () => {
   expect((await api('ann', 'DELETE', '/credentials/g/ours')).status).toBe(403);
   const asked = await call('manager', 'whoami', 'g:ours');
   await signIn(createWalker(), String(asked.body['url']), 'the-team');
-  await vi.waitFor(async () =>
-    expect(textOf(await call('ann', 'whoami', 'g:ours'))).toContain('whoami: the-team'),
+  await vi.waitFor(
+    async () => expect(textOf(await call('ann', 'whoami', 'g:ours'))).toContain('whoami: the-team'),
+    10_000,
   );
   expect(textOf(await call('ben', 'whoami', 'g:ours'))).toContain('whoami: the-team');
   expect(await healthOf('ann', 'ours')).toMatchObject({ subject: 'everyone', state: 'ok' });
@@ -175,16 +176,21 @@ it('lets only who manages the group sign in for everybody', async () => {
 it('uses a client that is registered already, and registers no other', async () => {
   const registered = provider.registered.length;
   await signIn(createWalker(), await begin('ann', 'known'), 'ann-known');
-  await vi.waitFor(async () => expect(textOf(await call('ann', 'whoami', 'g:known'))).toContain('ann-known'));
+  await vi.waitFor(
+    async () => expect(textOf(await call('ann', 'whoami', 'g:known'))).toContain('ann-known'),
+    10_000,
+  );
   expect(provider.registered.length).toBe(registered);
   expect(provider.authorizations.at(-1)?.searchParams.get('client_id')).toBe(KNOWN_CLIENT.client_id);
 });
 
 it('gets tokens for itself by client credentials, which nobody signs in for', async () => {
-  await vi.waitFor(async () =>
-    expect(textOf(await call('eve', 'whoami', 'g:machine'))).toContain(
-      `whoami: ${KNOWN_CLIENT.client_id} mcp:read`,
-    ),
+  await vi.waitFor(
+    async () =>
+      expect(textOf(await call('eve', 'whoami', 'g:machine'))).toContain(
+        `whoami: ${KNOWN_CLIENT.client_id} mcp:read`,
+      ),
+    10_000,
   );
   expect((await healthOf('eve', 'machine'))?.state).toBe('ok');
   await pause(TTL * 1000 + 100);
@@ -261,7 +267,7 @@ it('has an MCP client open the address where it can, and goes on with the call',
   const result = await client.callTool({ name: 'mine__whoami', arguments: {} });
   expect(JSON.stringify(result.content)).toContain('whoami: eve-there');
   expect(opened).toHaveLength(1);
-  await vi.waitFor(() => expect(done).toHaveLength(1));
+  await vi.waitFor(() => expect(done).toHaveLength(1), 10_000);
   await client.close();
 });
 

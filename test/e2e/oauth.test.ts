@@ -63,7 +63,10 @@ it('sends nobody to a server before they have signed in, and says where', async 
 it('signs each person in by discovery, registration, PKCE and resource, and uses their own token', async () => {
   const done = await signIn(createWalker(), await begin('ann'), 'ann-there');
   expect(done.text).toContain('g:mine is signed in');
-  await vi.waitFor(async () => expect(textOf(await call('ann'))).toContain('whoami: ann-there mcp:read'));
+  await vi.waitFor(
+    async () => expect(textOf(await call('ann'))).toContain('whoami: ann-there mcp:read'),
+    10_000,
+  );
   expect(provider.registered).toMatchObject([
     {
       client_name: 'Toolgate',
@@ -140,7 +143,7 @@ groups: [{ name: g, servers: [{ name: s, url: "${guarded.url}", allowPrivateAddr
     expect(await (await fetch(`${own}/calls`, { method: 'POST', headers, body })).text()).toContain(
       'ann-there',
     );
-  });
+  }, 10_000);
 });
 
 it('lets nobody sign in for somebody else, where the gateway can know them', async () => {

@@ -30,7 +30,7 @@ it('a webhook that hangs takes nothing from another, and is told of no more than
   });
   for (let index = 0; index < 130; index++)
     await desk.open(askFor(`${index}`, { subject: `user:${index % 10}` }));
-  await vi.waitFor(() => expect(told).toHaveLength(130));
+  await vi.waitFor(() => expect(told).toHaveLength(130), 10_000);
   expect(dropped).toEqual(Array<string>(30).fill('hangs'));
   stop();
   await world.close();
