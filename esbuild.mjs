@@ -1,12 +1,7 @@
 import { build } from 'esbuild';
+import { realpathSync } from 'node:fs';
 import { chmod, copyFile, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { licences } from './scripts/licences.mjs';
-
-/**
- * Builds what ships into dist/: the extension, the gateway program, the page of playground and console, and the
- * example server. Types are checked by `npm run check`, not here.
- */
-const { version } = JSON.parse(await readFile('package.json', 'utf8'));
 
 const common = { bundle: true, minify: true, legalComments: 'none', metafile: true, logLevel: 'warning' };
 const node = { ...common, platform: 'node', target: 'node22' };
@@ -19,33 +14,47 @@ const esmNode = {
   },
 };
 
-// Built beside, then put in place: a build that fails leaves the last good one.
-const out = `dist.${process.pid}`;
-await mkdir(`${out}/webview`, { recursive: true });
-try {
-  await buildAll();
-  await rm('dist', { recursive: true, force: true });
-  await rename(out, 'dist');
-} finally {
-  await rm(out, { recursive: true, force: true });
+// Only what is run builds: tests take the options of the program from here.
+if (realpathSync(process.argv[1] ?? '') === import.meta.filename) await ship();
+
+/** How the gateway program is built, with the threads it starts. Paths are relative to the repository. */
+export function programOptions(version) {
+  return {
+    ...esmNode,
+    entryPoints: {
+      gateway: 'gateway/main.ts',
+      'guard-worker': 'gateway/guardrails/worker.ts',
+      'activity-worker': 'gateway/storage/activity-worker.ts',
+    },
+    splitting: true,
+    chunkNames: 'chunk-[name]-[hash]',
+    define: { TOOLGATE_VERSION: JSON.stringify(version) },
+    // Its main is UMD, whose inner requires no bundler can follow.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
+  };
 }
 
-async function buildAll() {
+/**
+ * Builds what ships into dist/: the extension, the gateway program, the page of playground and console, and the
+ * example server. Types are checked by `npm run check`, not here.
+ */
+async function ship() {
+  // Built beside, then put in place: a build that fails leaves the last good one.
+  const out = `dist.${process.pid}`;
+  await mkdir(`${out}/webview`, { recursive: true });
+  try {
+    await buildAll(out);
+    await rm('dist', { recursive: true, force: true });
+    await rename(out, 'dist');
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
+}
+
+async function buildAll(out) {
+  const { version } = JSON.parse(await readFile('package.json', 'utf8'));
   const bundles = await Promise.all([
-    build({
-      ...esmNode,
-      entryPoints: {
-        gateway: 'gateway/main.ts',
-        'guard-worker': 'gateway/guardrails/worker.ts',
-        'activity-worker': 'gateway/storage/activity-worker.ts',
-      },
-      outdir: out,
-      splitting: true,
-      chunkNames: 'chunk-[name]-[hash]',
-      define: { TOOLGATE_VERSION: JSON.stringify(version) },
-      // Its main is UMD, whose inner requires no bundler can follow.
-      alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
-    }),
+    build({ ...programOptions(version), outdir: out }),
     build({
       ...esmNode,
       entryPoints: ['examples/calculator/server.ts'],

@@ -18,7 +18,8 @@ import { createPersonalCredentials, serverGivenFor } from './credentials/persona
 import { createRedactor } from './credentials/redactor.ts';
 import type { SecretVault } from './credentials/vault.ts';
 import { consentPath, createOauthRoutes, describeClient } from './http/oauth.ts';
-import { createDefinitionCheck } from './guardrails/definition.ts';
+import { createListingSearch } from './guardrails/listing-search.ts';
+import { createTextWorkers } from './guardrails/workers.ts';
 import { createRegistryApi } from './http/registry-api.ts';
 import { createCertificate } from './http/certificate.ts';
 import { guardsOf } from './http/guards.ts';
@@ -125,11 +126,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
     resolve,
     loginPath: deps.loginPath === true ? readLoginPath(deps.env, reaper) : undefined,
   };
-  const check = createDefinitionCheck();
+  // A thread of its own: no list keeps guardrails from what calls say.
+  const searchers = createTextWorkers();
+  const listings = createListingSearch(searchers);
   const pins = createPins({
     store: deps.configStore,
     now,
-    check,
+    listings,
     onQuarantined: (server, names) =>
       log.warn({ server, names }, 'new or changed definitions are hidden until somebody accepts them'),
   });
@@ -148,14 +151,14 @@ export function createGateway(deps: GatewayDeps): Gateway {
     reaper,
     gatewayVersion: version,
     catalogStore: deps.catalogStore,
-    pins,
+    ...{ pins, listings },
     managed: deps.managed,
     personal,
     oauth,
     redact: redactor.redact,
     log,
   });
-  const catalog = createCatalog({ config: () => config, upstreams, pins, check, decide, resolve });
+  const catalog = createCatalog({ config: () => config, upstreams, pins, listings, decide, resolve });
   const port = (): number => http.port();
   const address = createOwnAddress(config.listen, port);
   const entrance = createEntrance({
@@ -347,6 +350,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       agent.close();
       oauth.close();
       http.close();
+      searchers.close();
       await policing.close();
       await upstreams.close();
       entrance.close();

@@ -34,17 +34,12 @@ export interface Route {
   settled?(): Promise<void> | undefined;
 }
 
-/** What waits to be looked at on one route; beyond it, notifications are dropped. */
-const MAX_LOOKED_AT = 256;
-/** For so long a result waits for what its server has logged before it. */
-const SETTLE_MS = 5_000;
-
 /**
  * The route, with what passes on it shown to guardrails first, and delivered in its order. What they refuse is not
- * delivered, nor asked.
+ * delivered, nor asked; of notifications, what is more than may wait is dropped.
  */
 export function watched(route: Route, look: () => Aside | undefined): Route {
-  const line = createLine(MAX_LOOKED_AT);
+  const line = createLine();
   return {
     announce: route.announce,
     deliver: (method, params) => {
@@ -62,7 +57,7 @@ export function watched(route: Route, look: () => Aside | undefined): Route {
       if (signal.aborted) throw new JsonRpcError(CODES.refused, 'the server took the request back');
       return passed(await aside.answered(method, await route.ask(method, question, signal)), 'the answer');
     },
-    settled: () => line.settled(SETTLE_MS),
+    settled: () => line.settled(),
   };
 }
 

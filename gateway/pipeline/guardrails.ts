@@ -5,11 +5,6 @@ import { createLine } from './line.ts';
 import { refuse, refused } from './refuse.ts';
 import type { Ruling } from './ruling.ts';
 
-/** What of one call's progress may wait to be looked at; more is left out. */
-const MAX_PROGRESS = 256;
-/** For so long a result waits for the progress that was told before it. */
-const SETTLE_MS = 5_000;
-
 type Facts = NonNullable<ReturnType<Ruling['facts']['call']>>;
 
 /**
@@ -109,7 +104,7 @@ function wordsOf({ reason, message, upstreamError }: Refusal): JsonObject | unde
 
 /**
  * Progress tells in words what a result would tell: words that are refused are left out of it. It keeps its order, and
- * `settled` waits for it.
+ * `settled` waits for it. More than may wait is left out.
  */
 function watched(
   call: Call,
@@ -118,7 +113,7 @@ function watched(
 ): { readonly heard: Call; readonly settled: () => Promise<void> | undefined } {
   const { onProgress, traceId } = call;
   if (onProgress === undefined || after.length === 0) return { heard: call, settled: () => undefined };
-  const line = createLine(MAX_PROGRESS);
+  const line = createLine();
   const tell = async ({ message, ...progress }: Progress): Promise<void> => {
     if (message === undefined) {
       onProgress(progress);
@@ -130,7 +125,7 @@ function watched(
   };
   return {
     heard: { ...call, onProgress: (progress) => void line.push(() => tell(progress)) },
-    settled: () => line.settled(SETTLE_MS),
+    settled: () => line.settled(),
   };
 }
 

@@ -1,13 +1,16 @@
-/** Work that is done one after another. */
+/** Work that waits for guardrails, and is done one after another. */
 export interface Line {
   /** Begins at once when nothing waits. False, with nothing done, when as much waits as may. */
   push(work: () => Promise<void> | void): boolean;
-  /** Resolves when nothing waits any more, or after so many milliseconds; undefined when nothing does. */
-  settled(ms: number): Promise<void> | undefined;
+  /** Resolves when nothing waits any more, or after `settleMs`; undefined when nothing does. */
+  settled(): Promise<void> | undefined;
 }
 
-/** `most` may wait at once. Work that fails keeps no other from being done. */
-export function createLine(most: number): Line {
+/** What may wait at once, and for how long a result waits for what was said before it. */
+const BOUNDS = { most: 256, settleMs: 5_000 };
+
+/** Work that fails keeps no other from being done. */
+export function createLine({ most, settleMs } = BOUNDS): Line {
   let waiting = 0;
   let last: Promise<void> = Promise.resolve();
   return {
@@ -25,10 +28,10 @@ export function createLine(most: number): Line {
       last = ++waiting === 1 ? done() : last.then(done);
       return true;
     },
-    settled: (ms) => {
+    settled: () => {
       if (waiting === 0) return undefined;
       let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, settleMs)));
       return Promise.race([last, late]).finally(() => clearTimeout(timer));
     },
   };

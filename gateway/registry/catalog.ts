@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { reveal } from '../guardrails/detect/hidden-text.ts';
-import type { DefinitionCheck } from './definition.ts';
+import type { ListingSearch } from '../guardrails/listing-search.ts';
 import type { Directory } from './directory.ts';
 import type { ServerEntry, ServerStatus } from './entry.ts';
 import { resolveServer } from './names.ts';
@@ -37,20 +37,20 @@ export interface CatalogDeps {
   readonly config: () => Config;
   readonly upstreams: Upstreams;
   readonly pins: CatalogPins;
-  /** Looks at what nobody reviews. */
-  readonly check: DefinitionCheck;
+  /** Knows what may be shown of what nobody reviews. */
+  readonly listings: Pick<ListingSearch, 'shown'>;
   readonly decide: Decide;
   /** Resolves the references in fixed arguments. */
   readonly resolve: Resolve;
 }
 
 export function createCatalog(deps: CatalogDeps): Catalog {
-  const { config, upstreams, pins, check, decide, resolve } = deps;
+  const { config, upstreams, pins, listings, decide, resolve } = deps;
   const listeners = new Set<(revision: number) => void>();
   const settleUntil = performance.now() + SETTLE_MS;
   let revision = 1;
   let builtFor = config();
-  let offered = createOffered(builtFor, pins, check, resolve);
+  let offered = createOffered(builtFor, pins, listings, resolve);
   let build = createEntries(builtFor, deps, offered);
   let entries = build();
   let byId = new Map(entries.map((entry) => [entry.id, entry]));
@@ -59,7 +59,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
     const now = config();
     if (now !== builtFor) {
       builtFor = now;
-      offered = createOffered(now, pins, check, resolve);
+      offered = createOffered(now, pins, listings, resolve);
       build = createEntries(now, deps, offered);
     }
     entries = build();

@@ -11,12 +11,13 @@ export interface Definition {
   /** SHA-256 (hex) of kind and content in canonical JSON: the order of keys does not count. */
   readonly hash: string;
   readonly content: JsonObject;
-  /** What of it looks like prompt injection; nothing, mostly. Looked for when it is asked for. */
-  readonly found: readonly string[];
 }
 
-/** Says what of a definition looks like prompt injection. */
-export type DefinitionCheck = (content: JsonObject) => readonly string[];
+/** A definition that was searched: only such a one can be recorded. */
+export interface SearchedDefinition extends Definition {
+  /** What of it looks like prompt injection; nothing, mostly. */
+  readonly found: readonly string[];
+}
 
 const FIELDS = {
   tool: ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations'],
@@ -30,41 +31,34 @@ export interface DefinitionReader {
   instructions(text: string | undefined): Definition;
 }
 
-export function createDefinitionReader(check: DefinitionCheck): DefinitionReader {
+export function createDefinitionReader(): DefinitionReader {
   const known = new WeakMap<JsonObject, Definition | null>();
   return {
     read: (kind, item) => {
       let definition = known.get(item);
-      if (definition === undefined) known.set(item, (definition = define(kind, item, check)));
+      if (definition === undefined) known.set(item, (definition = define(kind, item)));
       return definition ?? undefined;
     },
-    instructions: (text) => toDefinition('instructions', '', text === undefined ? {} : { text }, check),
+    instructions: (text) => toDefinition('instructions', '', text === undefined ? {} : { text }),
   };
 }
 
-function define(kind: 'tool' | 'prompt', item: JsonObject, check: DefinitionCheck): Definition | null {
+function define(kind: 'tool' | 'prompt', item: JsonObject): Definition | null {
   const fields = FIELDS[kind].filter((field) => item[field] !== undefined);
   try {
     return toDefinition(
       kind,
       String(item['name']),
       Object.fromEntries(fields.map((field) => [field, item[field]])),
-      check,
     );
   } catch {
     return null;
   }
 }
 
-function toDefinition(kind: PinKind, name: string, content: JsonObject, check: DefinitionCheck): Definition {
+function toDefinition(kind: PinKind, name: string, content: JsonObject): Definition {
   const hash = createHash('sha256')
     .update(canonicalJson([kind, content]))
     .digest('hex');
-  let found: readonly string[] | undefined;
-  return {
-    ...{ kind, name, hash, content },
-    get found() {
-      return (found ??= check(content));
-    },
-  };
+  return { kind, name, hash, content };
 }

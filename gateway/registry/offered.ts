@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import { visible } from '../guardrails/definition.ts';
-import type { DefinitionCheck } from './definition.ts';
+import type { ListingSearch } from '../guardrails/listing-search.ts';
 import type { Capabilities, CatalogTool, Offered, ShownTools } from './entry.ts';
 import { pinnedOf, type Judged, type Pins } from './pins.ts';
 import { createShownResources } from './resources.ts';
@@ -16,7 +16,7 @@ export type ToOffered = (serverId: string, listed: Capabilities, signature?: str
 export function createOffered(
   config: Config,
   pins: Pick<Pins, 'judge'>,
-  check: DefinitionCheck,
+  listings: Pick<ListingSearch, 'shown'>,
   resolve: Resolve,
 ): ToOffered {
   const servers = new Map(
@@ -27,7 +27,7 @@ export function createOffered(
       }),
     ),
   );
-  const resourcesOf = createShownResources(check);
+  const resourcesOf = createShownResources(listings);
   const known = new WeakMap<Judged, Offered>();
   return (serverId, listed, signature = '') => {
     const server = servers.get(serverId);

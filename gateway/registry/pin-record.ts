@@ -1,6 +1,6 @@
 import { canonicalJson, type JsonObject } from '../contract/json.ts';
 import type { PinItem, PinKind } from '../contract/pins.ts';
-import type { Definition } from './definition.ts';
+import type { SearchedDefinition } from './definition.ts';
 import type { Pin, Pinned, PinVersion, ServerPins } from './pin.ts';
 
 /** What one listing of a server told. */
@@ -9,7 +9,7 @@ export interface Observation {
   readonly signature: string;
   /** The kinds that were listed to their end; of the others nothing is known. */
   readonly kinds: readonly PinKind[];
-  readonly definitions: readonly Definition[];
+  readonly definitions: readonly SearchedDefinition[];
 }
 
 /** What is kept of definitions, for the difference: larger ones, and what exceeds the sum, are pinned by hash alone. */

@@ -2,13 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config, GroupConfig, ServerConfig } from '../config/schema.ts';
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { PinDecision, PinKind } from '../contract/pins.ts';
+import type { ListingSearch } from '../guardrails/listing-search.ts';
 import type { ConfigState, ConfigStore } from '../storage/contracts.ts';
-import {
-  createDefinitionReader,
-  type Definition,
-  type DefinitionCheck,
-  type DefinitionReader,
-} from './definition.ts';
+import { createDefinitionReader, type Definition, type DefinitionReader } from './definition.ts';
 import type { Capabilities, Listed } from './entry.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Pin, Pinned, ServerPins } from './pin.ts';
@@ -59,11 +55,14 @@ export interface Judged {
 
 /**
  * The pins of the definitions that servers offer: what was accepted is remembered by its hash, and anything else waits
- * for review. A listing is recorded before anybody is shown it, and so is every decision; what cannot be recorded is
- * not shown.
+ * for review. A listing is searched and recorded before anybody is shown it, and every decision is recorded; what cannot
+ * be is not shown.
  */
 export interface Pins {
-  /** Records a listing. Rejects when that was not possible. */
+  /**
+   * Searches a listing for prompt injection, the resources in it included, and records it. Rejects when that was not
+   * possible; resources that could not be searched keep the rest from nothing.
+   */
   record(server: Pinned, listing: Listing): Promise<void>;
   /**
    * What may be shown of what a server listed to clients of these capabilities (see `capabilitySignature`); the same
@@ -90,7 +89,7 @@ export interface Pins {
 export interface PinsDeps {
   readonly store: ConfigStore;
   readonly now: () => number;
-  readonly check: DefinitionCheck;
+  readonly listings: Pick<ListingSearch, 'definitions' | 'resources'>;
   /** Called with how much more of a server waits for review than before. */
   readonly onQuarantined: (serverId: string, names: readonly string[]) => void;
 }
@@ -102,28 +101,32 @@ const INTERVAL_MS = 1_000;
 const MAX_SERVERS = 1_000;
 
 export function createPins(deps: PinsDeps): Pins {
-  const { store, now } = deps;
-  const reader = createDefinitionReader(deps.check);
+  const { store, now, listings } = deps;
+  const reader = createDefinitionReader();
   const index = createIndex(store);
   const paced = createPace();
   const at = (): string => new Date(now()).toISOString();
+  const keep = async (server: Pinned, seen: Observation): Promise<void> => {
+    const change = (known: ServerPins | undefined): ServerPins =>
+      observe(known ?? newServerPins(server, now()), seen, server.mode, at());
+    const before = index.find(server)?.pins;
+    if (before !== undefined && change(before) === before) return;
+    await paced(server.id);
+    let added: readonly string[] = [];
+    await store.update((state) => {
+      const known = state.pins.find((pins) => isOf(pins, server));
+      const next = change(known);
+      added = waiting(next).filter((name) => known === undefined || !waiting(known).includes(name));
+      return next === known ? state : withPins(state, next);
+    });
+    if (added.length > 0) deps.onQuarantined(server.id, added);
+  };
 
   return {
     record: async (server, listing) => {
-      const seen = observation(reader, listing);
-      const change = (known: ServerPins | undefined): ServerPins =>
-        observe(known ?? newServerPins(server, now()), seen, server.mode, at());
-      const before = index.find(server)?.pins;
-      if (before !== undefined && change(before) === before) return;
-      await paced(server.id);
-      let added: readonly string[] = [];
-      await store.update((state) => {
-        const known = state.pins.find((pins) => isOf(pins, server));
-        const next = change(known);
-        added = waiting(next).filter((name) => known === undefined || !waiting(known).includes(name));
-        return next === known ? state : withPins(state, next);
-      });
-      if (added.length > 0) deps.onQuarantined(server.id, added);
+      await keep(server, await observation(reader, listings, listing));
+      const { resources, templates } = listing.capabilities;
+      await listings.resources([...resources, ...templates]);
     },
     judge: (server, listed, signature) =>
       index.find(server)?.judge(listed, signature, reader) ?? allQuarantined(listed),
@@ -285,7 +288,11 @@ function parted<T>(items: readonly T[], isIn: (item: T) => boolean): [T[], T[]] 
   return [inside, outside];
 }
 
-function observation(reader: DefinitionReader, listing: Listing): Observation {
+async function observation(
+  reader: DefinitionReader,
+  listings: PinsDeps['listings'],
+  listing: Listing,
+): Promise<Observation> {
   const { capabilities, listed, instructions } = listing;
   const kinds: PinKind[] = [];
   const definitions: Definition[] = [];
@@ -302,7 +309,11 @@ function observation(reader: DefinitionReader, listing: Listing): Observation {
     kinds.push('instructions');
     definitions.push(reader.instructions(instructions.text));
   }
-  return { signature: capabilitySignature(listing.clientCapabilities), kinds, definitions };
+  return {
+    signature: capabilitySignature(listing.clientCapabilities),
+    kinds,
+    definitions: await listings.definitions(definitions),
+  };
 }
 
 /** What waits, in words. */

@@ -14,7 +14,9 @@ export interface SupervisorDeps {
   readonly onChange: () => void;
   /** What the server listed in an earlier run of the gateway. */
   readonly known?: KnownServer | undefined;
-  /** Records a listing before it counts; see `Pins`. */
+  /** Searches resources that were listed in an earlier run; undefined when that is done at once. */
+  readonly search?: (capabilities: Capabilities) => Promise<void> | undefined;
+  /** Searches and records a listing before it counts; see `Pins`. */
   readonly record: (discovery: Discovery, instructions: string | undefined) => Promise<void>;
   /** Called when the server has listed all that it offers. */
   readonly onListed?: (known: KnownServer) => void;
@@ -136,9 +138,23 @@ export class Supervisor {
     this.change({ state: 'stopped' });
   }
 
+  /** Much that has to be searched first is shown when it was: nobody waits for it, nor for the tools. */
   private recall({ capabilities, shyAt: _memory, ...said }: KnownServer): void {
     this.status = { ...this.status, ...said };
     this.capabilities = capabilities;
+    this.deps.search?.(capabilities)?.then(
+      () => {
+        if (this.capabilities !== capabilities) return;
+        // Another object: what may be shown of it has changed.
+        this.capabilities = { ...capabilities };
+        this.deps.onChange();
+      },
+      (error: unknown) =>
+        this.deps.log.warn(
+          { err: error },
+          'resources of an earlier run are not shown until they are listed anew',
+        ),
+    );
   }
 
   private connect(): Promise<Connection> {
@@ -258,11 +274,14 @@ export class Supervisor {
     return this.connection === connection && !this.stopping.signal.aborted;
   }
 
-  /** What is wrong when a listing could not be recorded: what is new in it will not be shown. */
+  /** What is wrong when a listing could not be searched or recorded: what is new in it will not be shown. */
   private recorded(discovery: Discovery, { handshake }: Connection): Promise<string[]> {
     return this.deps.record(discovery, handshake.instructions).then(
       () => [],
-      (error: unknown) => [`what it offers could not be recorded for review: ${describeError(error)}`],
+      (error: unknown) => {
+        this.deps.log.warn({ err: error }, 'a listing could not be recorded: what is new in it is not shown');
+        return [`what it offers could not be recorded for review: ${describeError(error)}`];
+      },
     );
   }
 

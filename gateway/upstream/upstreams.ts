@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { resolveWithin } from '../config/references.ts';
 import type { Config, ServerConfig } from '../config/schema.ts';
 import type { JsonObject } from '../contract/json.ts';
+import type { ListingSearch } from '../guardrails/listing-search.ts';
 import type { Capabilities, ServerStatus } from '../registry/entry.ts';
 import type { ManagedLists } from '../registry/managed.ts';
 import type { Pinned } from '../registry/pin.ts';
@@ -9,12 +10,13 @@ import { pinnedOf, type Pins } from '../registry/pins.ts';
 import type { CatalogStore } from '../storage/contracts.ts';
 import type { Log } from '../telemetry/log.ts';
 import { connectServer, connectSession, type ConnectDeps } from './connect.ts';
-import type { ClientDescription, Connection, ConnectionEvents, Handshake } from './connection.ts';
+import type { ClientDescription, Connection, ConnectionEvents } from './connection.ts';
 import { discover, NOTHING, type Discovery } from './discover.ts';
 import { UnavailableError } from './errors.ts';
 import { ownCredentials, type CredentialSources, type OwnCredentials } from './own-credentials.ts';
 import { createIsolated, type Caller } from './isolation.ts';
 import { createOwned } from './owned.ts';
+import { probe, type Probed, type ProbeOptions } from './probe.ts';
 import { PROCESS_RESTARTS } from './restarts.ts';
 import { Supervisor, type SupervisorDeps } from './supervisor.ts';
 
@@ -67,21 +69,12 @@ export interface Upstreams {
   close(): Promise<void>;
 }
 
-export interface ProbeOptions {
-  readonly resolve: (text: string) => string;
-  readonly onStderr: (line: string) => void;
-  readonly signal: AbortSignal;
-}
-
-export interface Probed extends Discovery {
-  readonly handshake: Handshake;
-}
-
 export interface UpstreamsDeps extends ConnectDeps, CredentialSources {
   readonly config: Config;
   /** What servers listed before this run, and where what they list is kept for the next. */
   readonly catalogStore: CatalogStore;
   readonly pins: Pick<Pins, 'record' | 'knows'>;
+  readonly listings: Pick<ListingSearch, 'resources'>;
   readonly managed: ManagedLists;
   readonly log: Log;
 }
@@ -245,6 +238,7 @@ function register(
     ...supervised,
     onChange,
     known,
+    search: ({ resources, templates }) => deps.listings.resources([...resources, ...templates]),
     onListed: (listed) => deps.catalogStore.keep(id, fingerprint, listed),
   });
   const { isolation = 'shared' } = server.process ?? {};
@@ -362,38 +356,5 @@ function valueOf(value: unknown, resolve: (text: string) => string): unknown {
     return resolveWithin(value, resolve);
   } catch {
     return value;
-  }
-}
-
-async function probe(server: ServerConfig, deps: UpstreamsDeps, by: ProbeOptions): Promise<Probed> {
-  if (server.auth.type === 'oauth2')
-    throw new UnavailableError(
-      'it wants a sign-in, which is for a server that is registered: it cannot be tried before',
-    );
-  const { resolve, onStderr, signal } = by;
-  let lost: string | undefined;
-  const connecting = AbortSignal.any([signal, AbortSignal.timeout(server.timeouts.connect)]);
-  const connection = await connectServer(
-    server,
-    { ...deps, launch: { ...deps.launch, resolve } },
-    {
-      approach: { protocol: server.protocol, memory: {} },
-      client: { version: deps.gatewayVersion, capabilities: {} },
-      events: {
-        onNotification: () => undefined,
-        onRenewed: () => undefined,
-        onWarning: () => undefined,
-        onLost: (reason) => (lost = reason),
-        onStderr,
-      },
-      signal: connecting,
-    },
-  );
-  try {
-    const found = await discover(connection, signal);
-    if (lost !== undefined) throw new UnavailableError(lost);
-    return { handshake: connection.handshake, ...found };
-  } finally {
-    await connection.close();
   }
 }

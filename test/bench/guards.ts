@@ -1,11 +1,17 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { compilePatterns } from '../../gateway/access/patterns.ts';
 import { guardrailSchema } from '../../gateway/config/policies/guardrails.ts';
 import { judgeTexts, textGuardOf } from '../../gateway/guardrails/text-guard.ts';
 import type { TextGuard } from '../../gateway/guardrails/guard.ts';
+import { createLook } from '../../gateway/guardrails/listed.ts';
+import { createListingSearch } from '../../gateway/guardrails/listing-search.ts';
+import { createTextWorkers } from '../../gateway/guardrails/workers.ts';
 
 /**
  * Prints what the guardrails that look at texts take, in milliseconds a megabyte of CPU, over rows as tools answer them,
- * over many short strings, and over texts that are made to be slow. `node test/bench/guards.ts 5` takes 5 MB each.
+ * over many short strings, and over texts that are made to be slow. Then for how long the event loop stands still at most
+ * while a list of resources is searched. `node test/bench/guards.ts 5` takes 5 MB each.
  */
 const MEGABYTES = Number(process.argv[2] ?? 1);
 
@@ -100,3 +106,43 @@ for (const [name, texts] of Object.entries(TEXTS)) {
   );
 }
 console.table(table);
+
+/** The longest that the event loop stood still meanwhile, in ms. */
+async function longestPause(work: () => unknown): Promise<number> {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  // A sample needs one before it.
+  await sleep(20);
+  await work();
+  await sleep(20);
+  delay.disable();
+  return Math.round(delay.max / 1e6);
+}
+
+const listOf = (count: number, round: number): Record<string, string>[] =>
+  Array.from({ length: count }, (_, at) => ({
+    uri: `note://${round}/${at}`,
+    name: `Note ${at} of ${round}`,
+    description: `What the team said of number ${at} in its meeting`,
+    mimeType: 'text/plain',
+  }));
+const workers = createTextWorkers();
+const pauses: Record<string, Record<string, number>> = {};
+const searches = {
+  'on the thread': createListingSearch(workers).resources,
+  'without it': (items: Record<string, string>[]) => {
+    const look = createLook();
+    for (const item of items) look('resource', item);
+  },
+};
+for (const [where, search] of Object.entries(searches)) {
+  const rounds: Record<string, number> = {};
+  for (const round of [1, 2, 3]) {
+    const items = listOf(Math.ceil((MEGABYTES * 1e6) / 135), round);
+    rounds[`list ${round}`] = await longestPause(() => search(items));
+  }
+  pauses[where] = rounds;
+}
+workers.close();
+console.log(`The longest pause of the event loop while a list of ${MEGABYTES} MB is searched, in ms:`);
+console.table(pauses);

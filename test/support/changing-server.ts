@@ -25,7 +25,10 @@ export interface ChangingServer {
   set(offering: Offering): Promise<void>;
 }
 
-/** A server of the SDK over stdio that lists, each time it is asked, what `offering.json` in its folder says. */
+/**
+ * A server of the SDK over stdio that lists, each time it is asked, what `offering.json` in its folder says: tools and
+ * resources in pages of 500. A tool that is called with `changed` tells that the lists have changed.
+ */
 export async function changingServer(offering: Offering, given?: string): Promise<ChangingServer> {
   const folder = given ?? (await mkdtemp(join(tmpdir(), 'toolgate-changing-')));
   const program = join(folder, 'server.mjs');
@@ -39,24 +42,31 @@ import { StdioServerTransport } from ${sdk('server/stdio.js')};
 import * as types from ${sdk('types.js')};
 const read = () => JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const listed = (items) => Object.entries(items ?? {}).map(([name, more]) => ({ name, ...more }));
+const paged = (key, items, cursor) => {
+  const end = Number(cursor ?? 0) + 500;
+  return { [key]: items.slice(end - 500, end), ...(end < items.length && { nextCursor: String(end) }) };
+};
 const { instructions } = read();
 const server = new Server(
   { name: 'changing', version: '1' },
   { capabilities: { tools: { listChanged: true }, prompts: {}, resources: {}, completions: {} }, instructions },
 );
-server.setRequestHandler(types.ListToolsRequestSchema, () => {
+server.setRequestHandler(types.ListToolsRequestSchema, ({ params }) => {
   const { tools, samplingTools } = read();
   const all = server.getClientCapabilities()?.sampling ? { ...tools, ...samplingTools } : tools;
-  return { tools: listed(all).map((tool) => ({ inputSchema: { type: 'object' }, ...tool })) };
+  return paged('tools', listed(all).map((tool) => ({ inputSchema: { type: 'object' }, ...tool })), params?.cursor);
 });
 server.setRequestHandler(types.ListPromptsRequestSchema, () => {
   if (read().promptsFail) throw new Error('no prompts today');
   return { prompts: listed(read().prompts) };
 });
-server.setRequestHandler(types.ListResourcesRequestSchema, () => ({ resources: listed(read().resources) }));
+server.setRequestHandler(types.ListResourcesRequestSchema, ({ params }) => paged('resources', listed(read().resources), params?.cursor));
 server.setRequestHandler(types.ListResourceTemplatesRequestSchema, () => ({ resourceTemplates: listed(read().templates) }));
 server.setRequestHandler(types.ReadResourceRequestSchema, ({ params: { uri } }) => ({ contents: [{ uri, text: uri }] }));
-server.setRequestHandler(types.CallToolRequestSchema, ({ params }) => ({ content: [{ type: 'text', text: params.name }], structuredContent: {} }));
+server.setRequestHandler(types.CallToolRequestSchema, async ({ params }) => {
+  if (params.arguments?.changed) await server.sendToolListChanged();
+  return { content: [{ type: 'text', text: params.name }], structuredContent: {} };
+});
 server.setRequestHandler(types.GetPromptRequestSchema, ({ params }) => ({
   messages: [{ role: 'user', content: { type: 'text', text: params.name } }],
 }));

@@ -2,6 +2,7 @@ import { build } from 'esbuild';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { programOptions } from '../../esbuild.mjs';
 import { ROOT } from './gateway.ts';
 
 const ONION = join(ROOT, 'gateway/pipeline/onion.ts');
@@ -36,25 +37,8 @@ export async function stageLines(): Promise<readonly StageLine[]> {
 /** Builds the program with a stage's line taken out of its pipeline; gives the built file. */
 export async function buildWithout(line: StageLine | undefined, folder: string): Promise<string> {
   await build({
-    entryPoints: {
-      gateway: join(ROOT, 'gateway/main.ts'),
-      'guard-worker': join(ROOT, 'gateway/guardrails/worker.ts'),
-      'activity-worker': join(ROOT, 'gateway/storage/activity-worker.ts'),
-    },
+    ...programOptions('0.0.0'),
     outdir: folder,
-    ...{
-      bundle: true,
-      splitting: true,
-      format: 'esm',
-      platform: 'node',
-      target: 'node22',
-      logLevel: 'error',
-    },
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    define: { TOOLGATE_VERSION: '"0.0.0"' },
-    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     absWorkingDir: ROOT,
     plugins: [
       {

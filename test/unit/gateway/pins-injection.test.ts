@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { DefinitionCheck } from '../../../gateway/registry/definition.ts';
+import type { JsonObject } from '../../../gateway/contract/json.ts';
 import { capabilitiesOf, list, memoryStore, SERVER, shown, waiting, world } from './pins-world.ts';
 import { tool } from './support.ts';
 
 describe('P26 what looks like prompt injection', () => {
-  const check: DefinitionCheck = ({ description }) =>
+  const check = ({ description }: JsonObject): readonly string[] =>
     description === 'evil' ? ['secrecy in description'] : [];
   const offered = capabilitiesOf([tool('x', { description: 'evil' }), tool('y', { description: 'fine' })]);
 

@@ -1,6 +1,5 @@
 import type { JsonObject } from '../../../gateway/contract/json.ts';
 import type { PinItem } from '../../../gateway/contract/pins.ts';
-import type { DefinitionCheck } from '../../../gateway/registry/definition.ts';
 import type { Capabilities, Listed } from '../../../gateway/registry/entry.ts';
 import type { Pinned } from '../../../gateway/registry/pin.ts';
 import { pendingFor } from '../../../gateway/registry/pin-record.ts';
@@ -46,7 +45,7 @@ export function capabilitiesOf(tools: readonly Listed[], prompts: readonly Liste
 
 export function world(
   store = memoryStore(),
-  check: DefinitionCheck = () => [],
+  check: (content: JsonObject) => readonly string[] = () => [],
 ): { store: MemoryStore; pins: Pins; quarantined: string[][] } {
   const quarantined: string[][] = [];
   const onQuarantined = (_server: string, names: readonly string[]): void =>
@@ -54,7 +53,13 @@ export function world(
   return {
     store,
     quarantined,
-    pins: createPins({ store, now: () => 1_000, check, onQuarantined }),
+    pins: createPins({
+      ...{ store, now: () => 1_000, onQuarantined },
+      listings: {
+        definitions: async (all) => all.map((one) => ({ ...one, found: check(one.content) })),
+        resources: () => undefined,
+      },
+    }),
   };
 }
 

@@ -28,6 +28,29 @@ describe('a server on demand', () => {
     expect(world().supervisor.status.state).toBe('ready');
   });
 
+  it('is shown anew when its resources of an earlier run were searched, but for what was listed meanwhile', async () => {
+    const searches: (() => void)[] = [];
+    const search = (): Promise<void> => new Promise((done) => searches.push(done));
+    world().supervised({ onDemand: true, known, search });
+    await world().supervisor.start();
+    const before = world().changes.length;
+    searches[0]?.();
+    await tick();
+    expect(world().supervisor.capabilities).toEqual(known.capabilities);
+    expect(world().supervisor.capabilities).not.toBe(known.capabilities);
+    expect(world().changes).toHaveLength(before + 1);
+
+    world().supervised({ onDemand: true, known, search });
+    world().tools = [tool('b')];
+    const connected = world().supervisor.connected();
+    await tick();
+    world().last().succeed();
+    await connected;
+    searches[1]?.();
+    await tick();
+    expect(world().names()).toEqual(['b']);
+  });
+
   it('of which nothing is known is started to be listed', async () => {
     world().supervised({ onDemand: true });
     await world().ready();

@@ -115,7 +115,14 @@ export function catalogOf(
   };
   const decide = createDecide(config);
   return {
-    catalog: createCatalog({ config: () => config, upstreams, pins, check: () => [], decide, resolve }),
+    catalog: createCatalog({
+      config: () => config,
+      upstreams,
+      pins,
+      listings: { shown: (items) => items.map((shown) => ({ found: [], shown })) },
+      decide,
+      resolve,
+    }),
     decide,
     upstreams,
     asked,

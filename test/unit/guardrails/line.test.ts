@@ -11,26 +11,26 @@ function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
 }
 
 test('what does not wait is done at once, and what waits in its order, whatever fails', async () => {
-  const line = createLine(3);
+  const line = createLine({ most: 3, settleMs: 60_000 });
   const done: string[] = [];
   const first = gate();
-  expect(line.settled(1_000)).toBeUndefined();
+  expect(line.settled()).toBeUndefined();
   expect(line.push(() => first.opened.then(() => void done.push('first')))).toBe(true);
   expect(line.push(() => Promise.reject(new Error('broken')))).toBe(true);
   expect(line.push(() => void done.push('third'))).toBe(true);
   expect(line.push(() => void done.push('too many'))).toBe(false);
   expect(done).toEqual([]);
   first.open();
-  await line.settled(60_000);
+  await line.settled();
   expect(done).toEqual(['first', 'third']);
   line.push(() => void done.push('at once'));
   expect(done).toEqual(['first', 'third', 'at once']);
 });
 
 test('waiting for it ends, also when it does not', async () => {
-  const line = createLine(1);
+  const line = createLine({ most: 1, settleMs: 1 });
   line.push(() => new Promise(() => undefined));
-  await line.settled(1);
+  await line.settled();
   expect(line.push(() => undefined)).toBe(false);
 });
 
