@@ -83,7 +83,12 @@ export class Workbench {
 
   /** Presses a button of the dialog that is open. */
   async accept(button: string): Promise<void> {
-    await this.page.locator('.monaco-dialog-box').getByRole('button', { name: button, exact: true }).click();
+    await this.dialog().getByRole('button', { name: button, exact: true }).click();
+  }
+
+  /** The dialog that is open, with this text. */
+  dialog(text: string | RegExp = ''): Locator {
+    return this.page.locator('.monaco-dialog-box', { hasText: text });
   }
 
   /** Runs an entry of a row's context menu. */
@@ -98,11 +103,16 @@ export class Workbench {
 
   /** Runs an entry of a row's context menu that asks something; again when a tree that was read anew took it away. */
   async menuAsking(label: string | RegExp, entry: string, title: string): Promise<void> {
+    await this.asking(`${entry} asks ${title}`, () => this.menu(label, entry), this.question(title));
+  }
+
+  /** Does something until what it asks is there. */
+  async asking(what: string, act: () => Promise<void>, shown: Locator): Promise<void> {
     await eventually(
-      `${entry} asks ${title}`,
+      what,
       async () => {
-        await this.menu(label, entry);
-        await this.question(title).waitFor({ timeout: 5_000 });
+        await act();
+        await shown.waitFor({ timeout: 5_000 });
         return true;
       },
       2 * TIMEOUT_MS,
