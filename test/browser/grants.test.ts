@@ -57,6 +57,9 @@ const status = (page: Page): Locator => page.locator('tg-grants').getByRole('sta
 const focused = (page: Page): Promise<string> =>
   page.evaluate(() => document.activeElement?.ariaLabel ?? document.activeElement?.textContent.trim() ?? '');
 
+const focusOn = (page: Page, label: string): Promise<void> =>
+  expect.poll(() => focused(page), { timeout: 10_000 }).toBe(label);
+
 async function connect(who: string): Promise<{ client: Client; transport: StreamableHTTPClientTransport }> {
   const client = new Client({ name: 'client', version: '1' });
   const requestInit = { headers: { authorization: `Bearer ${people.tokens[who] ?? ''}` } };
@@ -78,7 +81,7 @@ describe('standing approvals', () => {
     await decide('carol', (await waitFor('carol', 'session')).id, 'approve', { scope: 'session' });
     const row = standing(page).getByRole('listitem');
     await row.getByText('For user:dev, by user:carol · until its session ends · not used yet').waitFor();
-    await expect.poll(() => status(page).textContent()).toBe('1 standing approval.');
+    await expect.poll(() => status(page).textContent(), { timeout: 10_000 }).toBe('1 standing approval.');
     await remove('session');
     await remove('another');
     await row.getByText(/used once/).waitFor();
@@ -100,22 +103,22 @@ describe('standing approvals', () => {
     await button.focus();
     await page.keyboard.press('Enter');
     await list.getByRole('group', { name: /^Revoke it\?/ }).waitFor();
-    await expect.poll(() => focused(page)).toBe('Revoke');
+    await focusOn(page, 'Revoke');
     await shoot(page, 'grants-asked-dark');
     await page.keyboard.press('Escape');
-    await expect.poll(() => focused(page)).toBe('Revoke: deleteCollection for user:dev');
+    await focusOn(page, 'Revoke: deleteCollection for user:dev');
     expect((await call('dev', 'passes')).status).toBe(200);
     await page.keyboard.press('Enter');
-    await expect.poll(() => focused(page)).toBe('Revoke');
+    await focusOn(page, 'Revoke');
     await page.keyboard.press('Enter');
-    await expect.poll(() => focused(page)).toBe('Revoke: deleteCollection for user:eve');
+    await focusOn(page, 'Revoke: deleteCollection for user:eve');
     const words = 'deleteCollection for user:dev was revoked.';
     expect(await status(page).textContent()).toBe(`${words} 1 standing approval.`);
     expect((await call('dev', 'asked again')).status).toBe(403);
     await decide('carol', (await waitFor('carol', 'asked again')).id, 'deny');
     for (let press = 0; press < 2; press++) await page.keyboard.press('Enter');
     await list.getByText('deleteCollection for user:eve was revoked.').waitFor();
-    await expect.poll(() => focused(page)).toBe('Standing approvals');
+    await focusOn(page, 'Standing approvals');
     await shoot(page, 'grants-none-left-dark');
     await page.context().close();
   }, 30_000);
