@@ -137,8 +137,7 @@ export async function comeTooLate(traveller: Traveller, access: () => Promise<Ac
     const held = call({ address, token }, 'ask: second');
     const toast = workbench.toast(/wants to run echo/);
     await toast.waitFor();
-    await workbench.run('Toolgate: Show Approval');
-    await workbench.choose('Which call?', 'wants to run echo');
+    await workbench.pick('Toolgate: Show Approval', 'Which call?', 'wants to run echo');
     await page.locator('.editor-instance').getByText('"message"').waitFor();
     await title(traveller, 'Deny').waitFor();
     await screenshot(page, 'vscode-approval-text-dark');
