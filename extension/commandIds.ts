@@ -39,6 +39,7 @@ export const COMMANDS = {
   approve: 'toolgate.approve',
   approveFor: 'toolgate.approveFor',
   deny: 'toolgate.deny',
+  revokeGrant: 'toolgate.revokeGrant',
   signInTo: 'toolgate.signInTo',
   renewSignIn: 'toolgate.renewSignIn',
   fillIn: 'toolgate.fillIn',

@@ -7,6 +7,7 @@ import { credentialCommands } from './credentialCommands.ts';
 import { exportConfiguration } from './exportCommand.ts';
 import type { GatewayClient } from './gatewayClient.ts';
 import type { GatewayController } from './gatewayController.ts';
+import { grantCommands } from './grantCommands.ts';
 import { acceptAllChanges, decideOnChange, reviewChange } from './pinReview.ts';
 import type { PlaygroundPanel } from './playgroundPanel.ts';
 import { RegistryChanges } from './registryChanges.ts';
@@ -68,6 +69,7 @@ export function registerCommands(deps: CommandDeps): vscode.Disposable {
     [COMMANDS.rejectChange]: (change) => decideOnChange(deps, 'reject', change),
     [COMMANDS.acceptAllChanges]: (server) => acceptAllChanges(deps, server),
     ...approvalCommands({ client: () => running(controller), view: deps.approvals }),
+    ...grantCommands({ client: () => running(controller), view: deps.approvals }),
     ...tokenCommands({ client: () => running(controller), feed, view: deps.tokens }),
     ...credentialCommands({ client: () => running(controller), feed }),
     ...accessCommands(new RegistryChanges(() => running(controller))),

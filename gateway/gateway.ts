@@ -179,6 +179,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     ...{ config, activity, catalog, identity, decide, upstreams, dispatchers, redactor, resolve, log, now },
     ...{ approvalStore: deps.approvalStore, sharedState: deps.sharedState },
     requestConsent: consentDesk.request,
+    goesOn: (session) => agent.goesOn(session) || mcp.hasSession(session),
     base: address.base,
   });
   const { pipeline, modelPipeline } = policing;

@@ -70,6 +70,8 @@ export function createPolicing(deps: {
   readonly approvalStore: ApprovalStore;
   readonly sharedState: SharedState;
   readonly requestConsent: OnionDeps['requestConsent'];
+  /** Whether a run or MCP session of this id is under way, or will be. */
+  readonly goesOn: (session: string) => boolean;
   readonly resolve: (text: string) => string;
   /** The gateway's own address. */
   readonly base: () => string;
@@ -102,6 +104,7 @@ export function createPolicing(deps: {
   const desk = createApprovalDesk({
     store: deps.approvalStore,
     mayApprove: (principal, question) => ruling.mayApprove(principal, question),
+    goesOn: deps.goesOn,
     show: (text) => visible(reveal(text)),
     now,
     onError: (error) => log.error({ err: error }, 'approvals could not be looked through'),
@@ -112,7 +115,7 @@ export function createPolicing(deps: {
   const budgetPosts = createSignedPosts(postDeps);
   const stopTelling = startApprovalWebhooks({
     ...{ desk, webhooks, posts: approvalPosts },
-    eventOf: (record, webhook) => webhookEvent(record, webhook, deps.base()),
+    eventOf: (record, webhook) => webhookEvent(record, webhook, deps.base(), desk.lasts(record)),
     onFailed: (webhook, approval, error) =>
       log.warn({ webhook, approval, err: error }, 'a webhook was not told of an approval'),
   });

@@ -1,5 +1,11 @@
 import type { AgentRequestBody } from '../gateway/contract/agent.ts';
-import { approvalListSchema, approvalViewSchema, type ApprovalView } from '../gateway/contract/approvals.ts';
+import {
+  approvalGrantListSchema,
+  approvalListSchema,
+  approvalViewSchema,
+  type ApprovalGrant,
+  type ApprovalView,
+} from '../gateway/contract/approvals.ts';
 import {
   authorizeSchema,
   credentialListSchema,
@@ -209,6 +215,19 @@ export class Playground {
       approvalListSchema.parse(body),
     );
     return 'value' in read ? read.value.approvals : [];
+  }
+
+  /** The standing approvals that the user may take back; undefined when they cannot be read. */
+  async grants(): Promise<readonly ApprovalGrant[] | undefined> {
+    const read = await this.#get('/api/v1/approval-grants', (body) => approvalGrantListSchema.parse(body));
+    return 'value' in read ? read.value.grants : undefined;
+  }
+
+  /** Takes a standing approval back; `gone` where it was not there any more. Else what went wrong, in words. */
+  async revoke(id: string): Promise<{ readonly gone: boolean } | { readonly problem: string }> {
+    const reply = await this.host.request('DELETE', `/api/v1/approval-grants/${id}`);
+    if (reply.status === 204 || reply.status === 404) return { gone: reply.status === 404 };
+    return { problem: refusalWords(reply.status, reply.body) };
   }
 
   /** What is used of the limits that the user may see; undefined when it cannot be read. */

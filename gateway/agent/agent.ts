@@ -55,6 +55,8 @@ export interface Agent {
   start(order: AgentOrder): Promise<Run>;
   /** A run of the principal's own, until 10 minutes after its end. Throws an `AgentError` (404). */
   run(principal: Principal, id: string): Run;
+  /** Whether a run is under way, or waits to go on; true of any id until it is known which do. */
+  goesOn(id: string): boolean;
   /** Goes on with the runs that waited for approval when the gateway ended. */
   restore(): Promise<void>;
   /** Cancels every run, but for those. */
@@ -64,6 +66,8 @@ export interface Agent {
 export function createAgent(deps: AgentDeps): Agent {
   const { directory, log } = deps;
   const runs = createRuns(deps.limits ?? RUNS_LIMITS);
+  /** Runs of before the restart that are yet to go on; undefined until they have been read. */
+  let resuming: Set<string> | undefined;
   const onFault = (error: unknown): void => {
     log.error({ err: error }, 'an agent run failed');
   };
@@ -118,9 +122,17 @@ export function createAgent(deps: AgentDeps): Agent {
     },
     async restore() {
       const paused = await deps.runStore.all();
-      await Promise.all(paused.map((run) => goOn(run).catch(onFault)));
+      const waiting = new Set(paused.map(({ id }) => id));
+      resuming = waiting;
+      await Promise.all(
+        paused.map(async (run) => {
+          await goOn(run).catch(onFault);
+          waiting.delete(run.id);
+        }),
+      );
     },
     run: (principal, id) => runs.get(principal, id),
+    goesOn: (id) => resuming === undefined || resuming.has(id) || runs.goesOn(id),
     close: () => {
       runs.close();
     },

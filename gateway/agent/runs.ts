@@ -9,6 +9,8 @@ export interface Runs {
   add(run: Run): void;
   /** The principal's own run. Any other is the same error (404) as one that does not exist. */
   get(principal: Principal, id: string): Run;
+  /** Whether a run is under way, or was when they were closed: then it may go on after a restart. */
+  goesOn(id: string): boolean;
   /** Cancels what is under way, but for what goes on after a restart, and forgets everything. */
   close(): void;
 }
@@ -87,6 +89,7 @@ export function createRuns(limits: RunsLimits = RUNS_LIMITS): Runs {
         },
       );
     },
+    goesOn: (id) => closed || active.has(id),
     close() {
       closed = true;
       for (const run of active.values()) run.suspend();

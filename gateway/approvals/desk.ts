@@ -49,6 +49,8 @@ export interface ApprovalDesk {
       readonly scope?: ApprovalScope;
     },
   ): Promise<ApprovalRecord>;
+  /** What an approval of it for the `session` would last for; null where it belongs to none, or that is over. */
+  lasts(record: ApprovalRecord): 'run' | 'session' | null;
   /** Undefined where the principal may approve it; else why not. */
   refusal(principal: Principal, record: ApprovalRecord): string | undefined;
   /** Whether the principal may take a standing approval back: as who gave it, or could have, or manages the group. */
@@ -59,7 +61,7 @@ export interface ApprovalDesk {
   removeGrant(id: string): Promise<void>;
   /** Takes back what was let stand for a session or run, which is over. */
   endSession(session: string): void;
-  /** Called with what is new or has changed. Returns the way to stop it. */
+  /** Called with what is new or has changed; with nothing where that is a standing approval. Returns the way to stop it. */
   onChange(listener: (record: ApprovalRecord | undefined) => void): () => void;
   close(): void;
 }
@@ -67,6 +69,8 @@ export interface ApprovalDesk {
 export interface DeskDeps {
   readonly store: ApprovalStore;
   readonly mayApprove: MayApprove;
+  /** Whether a run or MCP session of this id is under way, or will be: what stands for any other is dropped. */
+  readonly goesOn: (session: string) => boolean;
   /** Makes visible what of others' words nobody would see. */
   readonly show: (text: string) => string;
   readonly now: () => number;
@@ -86,9 +90,14 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
   const tell = (record: ApprovalRecord | undefined): void => {
     for (const listener of listeners) listener(record);
   };
-  const expiring = setInterval(() => {
-    store.expire(now()).then((records) => records.forEach(tell), deps.onError);
-  }, LOOK_EVERY_MS).unref();
+  let used = false;
+  const look = async (): Promise<void> => {
+    const swept = await store.sweepGrants(now(), deps.goesOn);
+    if (swept || used) tell(undefined);
+    used = false;
+    (await store.expire(now())).forEach(tell);
+  };
+  const looking = setInterval(() => void look().catch(deps.onError), LOOK_EVERY_MS).unref();
   const found = async (id: string): Promise<ApprovalRecord> => {
     const record = await store.get(id);
     if (record === undefined) throw new ApprovalError('missing', `there is no approval "${id}"`);
@@ -121,11 +130,16 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
     );
     return lasting && { grant: lasting.id };
   };
+  const lasts = ({ content: { session, runId } }: ApprovalRecord): 'run' | 'session' | null => {
+    if (session === null || !deps.goesOn(session)) return null;
+    return runId === null ? 'session' : 'run';
+  };
   const grantFor = (
-    { subject, family, content }: ApprovalRecord,
+    record: ApprovalRecord,
     decision: Approver & { readonly by: string },
     scope: Exclude<ApprovalScope, 'once'>,
   ): GrantRecord => {
+    const { subject, family, content } = record;
     const minutes = scope === 'session' ? LONGEST_SESSION_MS / 60_000 : scope.minutes;
     return {
       id: `grant_${randomBytes(12).toString('hex')}`,
@@ -134,7 +148,9 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
       server: content.server,
       tool: content.tool,
       ...termsOf(content),
-      session: scope === 'session' ? content.session : null,
+      ...(scope === 'session'
+        ? { session: content.session, lasts: lasts(record) }
+        : { session: null, lasts: null }),
       createdAt: now(),
       expiresAt: now() + minutes * 60_000,
       uses: 0,
@@ -148,6 +164,7 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
       const approvals = ways.flatMap((way) => ('approval' in way ? way.approval : []));
       const grants = ways.flatMap((way) => ('grant' in way ? way.grant : []));
       if (!(await store.take({ approvals, grants }, now()))) return undefined;
+      used ||= grants.length > 0;
       for (const id of approvals) tell(await store.get(id));
       return [...approvals, ...grants];
     },
@@ -179,6 +196,7 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
     },
     get: (id) => store.get(id),
     list: ({ pending, limit }) => store.list({ ...(pending && { status: 'pending' as const }), limit }),
+    lasts,
     refusal,
     mayRevoke: (principal, { subject: caller, group, approvers, by }) =>
       principal.subject === by ||
@@ -192,11 +210,8 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
       // Whoever asked may take it back, and so deny it.
       if (why !== undefined && !(verdict === 'denied' && principal.subject === record.subject))
         throw new ApprovalError('forbidden', why);
-      if (scope === 'session' && record.content.session === null)
-        throw new ApprovalError(
-          'unfit',
-          'the call belongs to no run or session; approve it once, or for minutes',
-        );
+      if (verdict === 'approved' && scope === 'session' && lasts(record) === null)
+        throw new ApprovalError('unfit', `${noSession(record)}; approve it once, or for minutes`);
       const decision = {
         ...{ verdict, via },
         by: principal.subject,
@@ -228,7 +243,7 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    close: () => clearInterval(expiring),
+    close: () => clearInterval(looking),
   };
 }
 
@@ -239,6 +254,11 @@ type Way = { readonly approval: string } | { readonly grant: string };
 
 function termsOf({ group, approvers, fourEyes }: Terms): Terms {
   return { group, approvers, fourEyes };
+}
+
+function noSession({ content: { session, runId } }: ApprovalRecord): string {
+  if (session === null) return 'the call belongs to no run or session';
+  return `the ${runId === null ? 'session' : 'run'} that made the call is over, so that nothing can stand for it`;
 }
 
 /** Resolves soon after a request may have changed. */

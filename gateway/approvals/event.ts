@@ -8,9 +8,12 @@ import {
 import type { ApprovalRecord, KeptDecision } from '../storage/contracts.ts';
 
 /** What of a record is for eyes. */
-export function shownOf(record: ApprovalRecord, url: string): Omit<ApprovalView, 'mayDecide' | 'whyNot'> {
-  const { serverId: _serverId, group: _group, session, ...shown } = record.content;
-  const lasts = session === null ? null : shown.runId === null ? 'session' : 'run';
+export function shownOf(
+  record: ApprovalRecord,
+  url: string,
+  lasts: ApprovalView['lasts'],
+): Omit<ApprovalView, 'mayDecide' | 'whyNot'> {
+  const { serverId: _serverId, group: _group, session: _session, ...shown } = record.content;
   const { binding: _binding, family: _family, content: _content, decision, ...facts } = record;
   return { ...facts, ...shown, lasts, url, whole: true, decision: decision && shownDecision(decision) };
 }
@@ -20,10 +23,11 @@ export function webhookEvent(
   record: ApprovalRecord,
   { name, as }: ApprovalWebhook,
   base: string,
+  lasts: ApprovalView['lasts'],
 ): ApprovalWebhookEvent {
   return {
     type: record.status === 'pending' ? 'approval.requested' : 'approval.resolved',
-    approval: shownOf(record, approvalUrl(base, record.id)),
+    approval: shownOf(record, approvalUrl(base, record.id), lasts),
     decideUrl: as === undefined ? null : `${base}/api/v1/approvals/webhooks/${name}`,
   };
 }

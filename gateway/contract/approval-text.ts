@@ -1,4 +1,4 @@
-import type { ApprovalScope, ApprovalView } from './approvals.ts';
+import type { ApprovalGrant, ApprovalScope, ApprovalView } from './approvals.ts';
 
 /** What an approval is about, on one line. */
 export function approvalTitle({ subject, tool, server }: ApprovalView): string {
@@ -46,6 +46,35 @@ export function approvalText(approval: ApprovalView, now: number): string {
   ];
   for (const { argument, text } of approval.diffs) lines.push('', `The change in ${argument}:`, text);
   return lines.join('\n');
+}
+
+/** What a standing approval lets through, on one line. */
+export function grantTitle({ tool, server, subject }: ApprovalGrant): string {
+  return `${tool} on ${server} for ${subject}`;
+}
+
+/** For how long it stands: `until its run ends`, or `12 min left`. */
+export function grantScope({ lasts, expiresAt }: ApprovalGrant, now: number): string {
+  return lasts === null ? `${timeLeft(expiresAt - now)} left` : `until its ${lasts} ends`;
+}
+
+/** `not used yet`, `used once`, `used 3 times`. */
+export function grantUses({ uses }: ApprovalGrant): string {
+  if (uses === 0) return 'not used yet';
+  return uses === 1 ? 'used once' : `used ${uses} times`;
+}
+
+/** All that is known of a standing approval. */
+export function grantText(grant: ApprovalGrant, now: number): string {
+  const { lasts, session, by, createdAt, expiresAt, id } = grant;
+  const latest = lasts === null ? '' : `, at the latest in ${timeLeft(expiresAt - now)}`;
+  return [
+    grantTitle(grant),
+    `Passes whatever its arguments, ${grantScope(grant, now)}${latest}`,
+    `Approved by ${by} ${timeLeft(now - createdAt)} ago, ${grantUses(grant)}`,
+    ...(lasts === null ? [] : [`Its ${lasts}: ${session ?? ''}`]),
+    `Id: ${id}`,
+  ].join('\n');
 }
 
 /** `session`, `15m` or `2h`, as a scope; undefined when it is none. */

@@ -72,7 +72,7 @@ export const approvalViewSchema = z.object({
   fourEyes: z.boolean(),
   /** What is called may destroy something. */
   destructive: z.boolean().default(false),
-  /** What an approval for the `session` would last for; null where the call belongs to none. */
+  /** What an approval for the `session` would last for; null where the call belongs to none, or to one that is over. */
   lasts: z.enum(['run', 'session']).nullable(),
   /** Milliseconds since the epoch. */
   createdAt: z.number(),
@@ -123,11 +123,12 @@ export const approvalGrantSchema = z.object({
   subject: z.string(),
   server: z.string(),
   tool: z.string(),
-  /** The run or session it is bound to. */
+  /** The run or session it is bound to, and which of them that is; null where it lasts for minutes. */
   session: z.string().nullable(),
+  lasts: z.enum(['run', 'session']).nullable().default(null),
   by: z.string(),
   createdAt: z.number(),
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch; what is bound to a run or session may end before. */
   expiresAt: z.number(),
   uses: z.number().int(),
 });
@@ -142,7 +143,7 @@ export type ApprovalGrantList = z.infer<typeof approvalGrantListSchema>;
 
 /**
  * `GET /api/v1/approvals/events`: server-sent events. `approvals` says how many wait that the listener may decide, at
- * once and whenever something changes.
+ * once and whenever something changes, also of standing approvals; that they were used, once a second at most.
  */
 export const approvalsChangedSchema = z.object({ waiting: z.number().int() });
 export type ApprovalsChanged = z.infer<typeof approvalsChangedSchema>;

@@ -57,6 +57,7 @@ export const PLAYGROUND_PATHS = [
   /^\/api\/v1\/registry$/,
   /^\/api\/v1\/credentials(?:\/[\w.-]+\/[\w.-]+(?:\/(?:authorize|renew))?)?$/,
   /^\/api\/v1\/approvals(?:\?status=pending|\/[\w-]+(?:\/(?:approve|deny))?)?$/,
+  /^\/api\/v1\/approval-grants(?:\/[\w-]+)?$/,
   /^\/api\/v1\/limits$/,
   /^\/api\/llm\/models$/,
   /^\/api\/llm\/agent\/runs\/[\w-]+\/cancel$/,

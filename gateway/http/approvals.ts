@@ -58,7 +58,8 @@ export function createApprovalRoutes({
     const why = approvals.refusal(principal, record);
     const mayDecide = record.status === 'pending' && why === undefined;
     const whyNot = record.status === 'pending' ? (why ?? null) : `it is ${record.status}`;
-    return { ...shownOf(record, approvalAddress(record.id)), mayDecide, whyNot };
+    const shown = shownOf(record, approvalAddress(record.id), approvals.lasts(record));
+    return { ...shown, mayDecide, whyNot };
   };
   const sees = (principal: Principal, record: ApprovalRecord): boolean =>
     (record.subject === principal.subject && reachesCall(principal.scope, record.content)) ||

@@ -31,6 +31,8 @@ export interface McpSurface {
   readonly handleSse: AuthenticatedRoute;
   /** What each address shows to each principal. */
   readonly views: Views;
+  /** Whether a session of the legacy era is open under this id, whosever it is. */
+  hasSession(id: string): boolean;
   close(): void;
 }
 
@@ -110,6 +112,7 @@ export function createMcpSurface({
     handle: mcp.handle,
     handleSse: sse.handle,
     views,
+    hasSession: sessions.sessions.has,
     close: () => {
       sse.close();
       mcp.close();

@@ -49,6 +49,8 @@ export interface Sessions {
   open(opening: Opening): Session | undefined;
   /** The session of that id, if it belongs to this principal and this address. */
   find(id: string, principal: Principal, route: string): Session | undefined;
+  /** Whether there is one of that id, whosever it is. */
+  has(id: string): boolean;
   /** Ends a session with its stream, and cancels what it has in flight. */
   end(session: Session): void;
   all(): Iterable<Session>;
@@ -107,6 +109,7 @@ export function createSessions(now: () => number, onEnd: (id: string) => void): 
       session.lastSeen = now();
       return session;
     },
+    has: (id) => sessions.has(id),
     end,
     all: () => sessions.values(),
     close: () => {

@@ -238,7 +238,12 @@ export interface ApprovalStore {
   removeGrant(id: string): Promise<boolean>;
   /** Removes those of a session or run, before it returns; whether there were any. */
   removeGrantsOf(session: string): Promise<boolean>;
-  /** Deletes what was over before `time`. */
+  /**
+   * Removes those that have expired at `now`, and those of sessions and runs that do not go on, before it returns;
+   * whether there were any.
+   */
+  sweepGrants(now: number, goesOn: (session: string) => boolean): Promise<boolean>;
+  /** Deletes requests that were over before `time`. */
   purge(time: number): Promise<void>;
   close(): Promise<void>;
 }

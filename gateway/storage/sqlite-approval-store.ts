@@ -48,7 +48,6 @@ export async function openApprovalStore(file: string): Promise<ApprovalStore> {
         .where('expiresAt', '<', time)
         .where('status', '!=', 'pending')
         .execute();
-      await db.deleteFrom('grants').where('expiresAt', '<', time).execute();
     },
     close,
   };
@@ -58,7 +57,9 @@ export async function openApprovalStore(file: string): Promise<ApprovalStore> {
  * What is more than one statement and must be one change, beside other processes too. Made without waiting, so that
  * nothing else of this process comes between.
  */
-function atomic(database: DatabaseSync): Pick<ApprovalStore, 'add' | 'take' | 'removeGrantsOf'> {
+function atomic(
+  database: DatabaseSync,
+): Pick<ApprovalStore, 'add' | 'take' | 'removeGrantsOf' | 'sweepGrants'> {
   const same = database.prepare(
     `select * from approvals where binding = ? and status in ('pending', 'denied') and expiresAt > ?
       order by createdAt desc limit 1`,
@@ -76,6 +77,8 @@ function atomic(database: DatabaseSync): Pick<ApprovalStore, 'add' | 'take' | 'r
   );
   const use = database.prepare('update grants set uses = uses + 1 where id = ? and expiresAt > ?');
   const removeOf = database.prepare('delete from grants where session = ?');
+  const bounds = database.prepare('select id, session, expiresAt from grants');
+  const remove = database.prepare('delete from grants where id = ?');
   return {
     add: (record, most) =>
       whole(database, () => {
@@ -105,6 +108,15 @@ function atomic(database: DatabaseSync): Pick<ApprovalStore, 'add' | 'take' | 'r
     },
     // Sessions also end when the gateway does, which waits for none of them.
     removeGrantsOf: (session) => whole(database, () => Number(removeOf.run(session).changes) > 0),
+    sweepGrants: (now, goesOn) => {
+      const all = bounds.all() as Pick<Selectable<Schema['grants']>, 'id' | 'session' | 'expiresAt'>[];
+      const over = all.filter(
+        ({ session, expiresAt }) => expiresAt <= now || (session !== null && !goesOn(session)),
+      );
+      // Nothing is locked where nothing is to be done, which is nearly always.
+      if (over.length === 0) return Promise.resolve(false);
+      return whole(database, () => over.some(({ id }) => Number(remove.run(id).changes) > 0));
+    },
   };
 }
 

@@ -77,6 +77,7 @@ export async function measureOnion(calls = 30_000): Promise<OnionCost> {
     ...{ catalog, identity, decide, upstreams, dispatchers, approvalStore, sharedState },
     redactor: createRedactor(),
     requestConsent: () => undefined,
+    goesOn: () => true,
     resolve: (text) => text,
     base: () => 'http://127.0.0.1',
     log: { warn: () => undefined, error: () => undefined } as never,

@@ -32,7 +32,7 @@ export async function seeAccess({ workbench, page, step, screenshot }: Traveller
     await row.waitFor();
     await screenshot(page, 'vscode-tokens');
     const label = 'laptop, user:owner · expires in 90 days';
-    await workbench.menu(label, 'Revoke Token', workbench.dialogButton('Revoke'));
+    await workbench.menu(label, 'Revoke Token', workbench.dialog());
     await workbench.accept('Revoke');
     await row.waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'Tokens Section' }).click();
@@ -108,7 +108,7 @@ export async function seeSignIn({ workbench, page, workspace, step, screenshot }
     await workbench.unfold(/^tracker/);
     await workbench.row(/^Signed in until .*, renewed by itself/).waitFor();
     await screenshot(page, 'vscode-signed-in');
-    await workbench.menu(/^Signed in until/, 'Sign Out', workbench.dialogButton('Sign Out'));
+    await workbench.menu(/^Signed in until/, 'Sign Out', workbench.dialog());
     await workbench.accept('Sign Out');
     await workbench.row('tracker, needs a sign-in').waitFor();
   });

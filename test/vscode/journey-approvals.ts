@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { approvalListSchema } from '../../gateway/contract/approvals.ts';
+import { approvalGrantListSchema, approvalListSchema } from '../../gateway/contract/approvals.ts';
 import type { Traveller } from './journey-access.ts';
 import { eventually } from './workbench.ts';
 
@@ -11,7 +11,7 @@ interface Access {
 
 const DIFF = '--- a/x.txt\n+++ b/x.txt\n@@ -1,3 +1,3 @@\n same\n-old line\n+new line\n end';
 
-/** Calls that wait are decided where they are looked at: in the title of the editor. */
+/** Calls that wait are decided where they are looked at: in the title of the editor. What stands is taken back. */
 export async function decideCalls(traveller: Traveller, access: () => Promise<Access>): Promise<void> {
   const { workbench, page, step, screenshot } = traveller;
   await step('P164 a call is approved in the title of its diff, which closes', async () => {
@@ -47,9 +47,88 @@ export async function decideCalls(traveller: Traveller, access: () => Promise<Ac
     assert.equal(answer.status, 403);
     assert.match(await answer.text(), /denied by user:owner: Ask Ada first\./);
   });
+  await revokeStanding(traveller, access);
 }
 
-/** What was decided elsewhere is told in words, and offers no buttons. */
+const STANDING = /^Standing approval: echo on \S+:everything-mcp for user:owner, \d+ min left, /;
+const REVOKE = 'Revoke the standing approval of echo for user:owner?';
+
+/** What stands is listed below what waits, and taken back there. */
+async function revokeStanding(traveller: Traveller, access: () => Promise<Access>): Promise<void> {
+  const { workbench, page, step, screenshot } = traveller;
+  await step('P146 what was approved for a while is listed, and revoked by its menu', async () => {
+    const { address, token } = await access();
+    await letStand(traveller, { address, token });
+    assert.equal((await call({ address, token }, 'ask: passes')).status, 200);
+    await workbench.row(/^Standing approval: .*, used once$/).waitFor();
+    await workbench.row('Standing approvals, 1').waitFor();
+    await screenshot(page, 'vscode-grants-light');
+    const asked = workbench.dialog(REVOKE);
+    await workbench.menu(STANDING, 'Revoke Standing Approval', asked);
+    await screenshot(page, 'vscode-grants-asked-light');
+    await page.keyboard.press('Escape');
+    await asked.waitFor({ state: 'detached' });
+    await workbench.menu(STANDING, 'Revoke Standing Approval', asked);
+    await workbench.accept('Revoke');
+    await workbench.row(STANDING).waitFor({ state: 'detached' });
+    await workbench.row(/^Standing approvals/).waitFor({ state: 'detached' });
+    assert.deepEqual(await standing({ address, token }), []);
+  });
+}
+
+/** What somebody else revoked first is told in words. */
+async function revokeTooLate(traveller: Traveller, access: () => Promise<Access>): Promise<void> {
+  const { workbench, page, step, screenshot } = traveller;
+  await step('P146 a standing approval that was revoked elsewhere is told so to who comes late', async () => {
+    const { address, token } = await access();
+    await letStand(traveller, { address, token });
+    const row = workbench.row(STANDING);
+    await screenshot(page, 'vscode-grants-dark');
+    const inline = async (): Promise<void> => {
+      await row.hover();
+      await row.getByRole('button', { name: 'Revoke Standing Approval' }).click({ timeout: 3_000 });
+    };
+    await workbench.until('its button asks', inline, workbench.dialog(REVOKE));
+    for (const id of await standing({ address, token }))
+      await fetch(`${address}/api/v1/approval-grants/${id}`, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${token}` },
+      });
+    await workbench.accept('Revoke');
+    const toast = workbench.toast(/it does not stand any more\. It ended, or somebody else revoked it\./);
+    await toast.waitFor();
+    await row.waitFor({ state: 'detached' });
+    await screenshot(page, 'vscode-grants-gone-dark');
+    await workbench.run('Notifications: Clear All Notifications');
+    await toast.waitFor({ state: 'detached' });
+  });
+}
+
+/** Lets calls stand for a while by the button in the editor's title. */
+async function letStand(traveller: Traveller, access: Access): Promise<void> {
+  const { workbench } = traveller;
+  const held = call(access, 'ask: for a while');
+  await workbench
+    .toast(/wants to run echo/)
+    .getByRole('button', { name: 'Show' })
+    .click();
+  const ask = () => title(traveller, 'Approve for').click();
+  const question = 'Approve echo of user:owner';
+  await workbench.until('for how long', ask, workbench.question(question));
+  await workbench.choose(question, '15 minutes');
+  assert.equal((await held).status, 200);
+  await workbench.run('Toolgate: Focus on Approvals View');
+  await workbench.row(STANDING).waitFor();
+}
+
+/** What stands at the gateway, by its ids. */
+async function standing({ address, token }: Access): Promise<string[]> {
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(`${address}/api/v1/approval-grants`, { headers });
+  return approvalGrantListSchema.parse(await answer.json()).grants.map(({ id }) => id);
+}
+
+/** What was decided or revoked elsewhere is told in words, and offers no buttons. */
 export async function comeTooLate(traveller: Traveller, access: () => Promise<Access>): Promise<void> {
   const { workbench, page, step, screenshot } = traveller;
   await step('a call that was decided elsewhere is told so to who comes late', async () => {
@@ -77,6 +156,7 @@ export async function comeTooLate(traveller: Traveller, access: () => Promise<Ac
     await page.keyboard.press('Escape');
     await workbench.run('View: Close Editor');
   });
+  await revokeTooLate(traveller, access);
 }
 
 function title({ page }: Traveller, name: string): ReturnType<Traveller['page']['locator']> {

@@ -21,7 +21,7 @@ const ROOT = path.resolve(import.meta.dirname, '../..');
 const VSIX = path.join(ROOT, 'toolgate.vsix');
 const SCREENSHOTS = path.join(ROOT, 'out/screenshots');
 const PROMPT = 'Add 2 and 3, then multiply the result by 4';
-const JOURNEY_TIMEOUT_MS = 240_000;
+const JOURNEY_TIMEOUT_MS = 300_000;
 
 const timer = setTimeout(() => {
   console.error(`The journey did not end within ${JOURNEY_TIMEOUT_MS} ms`);
@@ -258,7 +258,7 @@ async function register(): Promise<void> {
     const stopped = /^jotter, stopped/;
     await workbench.menu('jotter, ready · 9 tools', 'Disable Server', workbench.row(stopped));
     await screenshot(page, 'vscode-disabled-dark');
-    await workbench.menu(stopped, 'Remove Server', workbench.dialogButton('Remove'));
+    await workbench.menu(stopped, 'Remove Server', workbench.dialog());
     await workbench.accept('Remove');
     await workbench.row(/^jotter/).waitFor({ state: 'detached' });
     const text = await readFile(path.join(workspace, 'toolgate.yaml'), 'utf8');

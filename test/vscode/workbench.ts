@@ -81,14 +81,14 @@ export class Workbench {
     await question.locator('.quick-input-list .monaco-list-row', { hasText: label }).first().click();
   }
 
-  /** A button of the dialog that is open. */
-  dialogButton(name: string): Locator {
-    return this.page.locator('.monaco-dialog-box').getByRole('button', { name, exact: true });
+  /** The dialog that is open, with this text. */
+  dialog(text: string | RegExp = ''): Locator {
+    return this.page.locator('.monaco-dialog-box', { hasText: text });
   }
 
   /** Presses a button of the dialog that is open. */
   async accept(button: string): Promise<void> {
-    await this.dialogButton(button).click();
+    await this.dialog().getByRole('button', { name: button, exact: true }).click();
   }
 
   /**
@@ -98,16 +98,24 @@ export class Workbench {
   async menu(label: string | RegExp, entry: string, shows: Locator): Promise<void> {
     const timeout = 5_000;
     const item = this.page.locator('.monaco-menu').getByRole('menuitem', { name: entry }).first();
+    const act = async (): Promise<void> => {
+      await this.row(label).first().click({ button: 'right', timeout });
+      // A click so soon after the menu opened is taken for the end of the one that opened it.
+      await item.hover({ timeout });
+      await this.page.keyboard.press('Enter');
+      await item.waitFor({ state: 'detached', timeout });
+    };
+    await this.until(`${entry} of ${String(label)}`, act, shows);
+  }
+
+  /** Does something that `shows` something, until that is there. */
+  async until(what: string, act: () => Promise<void>, shows: Locator): Promise<void> {
     await eventually(
-      `${entry} of ${String(label)}`,
+      what,
       async () => {
         if (await shows.first().isVisible()) return true;
-        await this.row(label).first().click({ button: 'right', timeout });
-        // A click so soon after the menu opened is taken for the end of the one that opened it.
-        await item.hover({ timeout });
-        await this.page.keyboard.press('Enter');
-        await item.waitFor({ state: 'detached', timeout });
-        await shows.first().waitFor({ timeout });
+        await act();
+        await shows.first().waitFor({ timeout: 5_000 });
         return true;
       },
       2 * TIMEOUT_MS,

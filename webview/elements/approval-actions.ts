@@ -1,6 +1,7 @@
 import { html, nothing } from 'lit';
-import type { TemplateResult } from 'lit';
+import type { PropertyValues, TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
+import { repeat } from 'lit/directives/repeat.js';
 import type { ApprovalScope, ApprovalView } from '../../gateway/contract/approvals.ts';
 import type { Playground } from '../playground.ts';
 import { icon, LightElement } from './light-element.ts';
@@ -17,6 +18,15 @@ export class ApprovalActions extends LightElement {
   @state() private busy = false;
   @state() private problem: string | undefined;
   private chosen = 'once';
+
+  /** What was chosen may be over by now; nothing else is approved in its place unseen. */
+  override willUpdate(changed: PropertyValues<this>): void {
+    const before = changed.get('approval');
+    const { status } = this.approval;
+    if (before === undefined || status !== 'pending' || this.chosen in scopesOf(this.approval)) return;
+    this.chosen = 'once';
+    this.problem = `The ${before.lasts ?? 'session'} is over by now, so that nothing can stand for it. Approve this call, or the tool for a while.`;
+  }
 
   override render(): TemplateResult {
     return html`${this.buttons()}
@@ -40,9 +50,11 @@ export class ApprovalActions extends LightElement {
         >Approve</vscode-button
       >
       <select class="input" aria-label="For how long" ?disabled=${this.busy} @change=${this.choose}>
-        ${Object.entries(scopesOf(this.approval)).map(
+        ${repeat(
+          Object.entries(scopesOf(this.approval)),
+          ([value]) => value,
           ([value, { words }]) =>
-            html`<option value=${value} ?selected=${value === this.chosen}>${words}</option>`,
+            html`<option value=${value} .selected=${value === this.chosen}>${words}</option>`,
         )}
       </select>
       <vscode-button

@@ -7,6 +7,7 @@ import type { Playground, View } from '../playground.ts';
 import { icon, LightElement } from './light-element.ts';
 import './approval-list.ts';
 import './credential-list.ts';
+import './grant-list.ts';
 import './limit-list.ts';
 import './model-picker.ts';
 import './tool-tree.ts';
@@ -58,6 +59,7 @@ export class SetupPanel extends LightElement {
         .playground=${this.playground}
         .running=${this.view.host.status === 'running'}
       ></tg-approvals>
+      <tg-grants .playground=${this.playground} .running=${this.view.host.status === 'running'}></tg-grants>
       <tg-limits .playground=${this.playground} .running=${this.view.host.status === 'running'}></tg-limits>
       ${this.credentials()} ${this.tools()}
     `;

@@ -154,6 +154,58 @@ describe('an approval', () => {
   });
 });
 
+describe('what stands for a session', () => {
+  const inside = askFor('first', { session: 's1' });
+
+  it('is dropped when that does not go on, and told of; what stands for minutes stays until it expires', async () => {
+    const { desk, store } = await world.open();
+    await desk.decide(carol, (await desk.open(inside)).id, { ...approve, scope: 'session' });
+    const minutes = askFor('minutes', { family: 'other' });
+    await desk.decide(carol, (await desk.open(minutes)).id, { ...approve, scope: { minutes: 5 } });
+    const sweep = () => store.sweepGrants(world.now, (session) => !world.over.has(session));
+    const left = async () => (await desk.grants()).map(({ lasts }) => lasts);
+    expect(await sweep()).toBe(false);
+    expect((await left()).sort()).toEqual([null, 'session']);
+    const told = new Promise((resolve) => desk.onChange((record) => record ?? resolve('told')));
+    world.over.add('s1');
+    expect(await told).toBe('told');
+    expect(await left()).toEqual([null]);
+    world.now += 5 * 60_000;
+    expect(await sweep()).toBe(true);
+    world.now -= 1;
+    expect(await left()).toEqual([]);
+  });
+
+  it('cannot be given any more when that is over; the call itself can be approved', async () => {
+    const { desk } = await world.open();
+    const record = await desk.open(inside);
+    expect(desk.lasts(record)).toBe('session');
+    world.over.add('s1');
+    expect(desk.lasts(record)).toBeNull();
+    const late = desk.decide(carol, record.id, { ...approve, scope: 'session' });
+    await expect(late).rejects.toMatchObject({
+      kind: 'unfit',
+      message:
+        'the session that made the call is over, so that nothing can stand for it; approve it once, or for minutes',
+    });
+    expect(await desk.get(record.id)).toMatchObject({ status: 'pending' });
+    expect(await desk.decide(carol, record.id, approve)).toMatchObject({ status: 'approved' });
+    expect(await desk.grants()).toEqual([]);
+  });
+
+  it('tells of its uses once in a while, however many there are', async () => {
+    const { desk } = await world.open();
+    await desk.decide(carol, (await desk.open(inside)).id, { ...approve, scope: 'session' });
+    await desk.pass([inside]);
+    let told = 0;
+    desk.onChange((record) => (told += record === undefined ? 1 : 0));
+    for (let index = 0; index < 20; index++) await desk.pass([askFor(`call ${index}`, { session: 's1' })]);
+    await expect.poll(() => told, { timeout: 5_000 }).toBeGreaterThan(0);
+    expect(told).toBeLessThan(10);
+    expect(await desk.grants()).toMatchObject([{ uses: 20 }]);
+  });
+});
+
 describe('what waits', () => {
   it('is bounded for each caller, and for all', async () => {
     const { desk } = await world.open();

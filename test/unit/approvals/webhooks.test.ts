@@ -25,7 +25,7 @@ it('a webhook that hangs takes nothing from another, and is told of no more than
   });
   const stop = startApprovalWebhooks({
     ...{ desk, posts, webhooks: () => [webhook('hangs'), webhook('answers')] },
-    eventOf: (record, one) => webhookEvent(record, one, 'http://gateway'),
+    eventOf: (record, one) => webhookEvent(record, one, 'http://gateway', null),
     onFailed: (name) => dropped.push(name),
   });
   for (let index = 0; index < 130; index++)

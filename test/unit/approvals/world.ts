@@ -13,6 +13,8 @@ export interface World {
   now: number;
   /** Who may approve nothing any more. */
   readonly barred: Set<string>;
+  /** Sessions that do not go on. */
+  readonly over: Set<string>;
   /** One more gateway. */
   open(): Promise<{ readonly desk: ApprovalDesk; readonly store: ApprovalStore; close(): Promise<void> }>;
   close(): Promise<void>;
@@ -22,10 +24,11 @@ export async function createWorld(): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'toolgate-desk-'));
   const opened: { close(): Promise<void> }[] = [];
   const barred = new Set<string>();
+  const over = new Set<string>();
   const world: World = {
     file: join(dir, 'approvals.db'),
     now: 1_000_000,
-    barred,
+    ...{ barred, over },
     open: async () => {
       const store = await openApprovalStore(world.file);
       const desk = createApprovalDesk({
@@ -34,6 +37,7 @@ export async function createWorld(): Promise<World> {
           barred.has(subject) || (fourEyes && subject === caller)
             ? { effect: 'deny', rule: 'test', reason: `${subject} may not` }
             : { effect: 'allow', rule: 'test', reason: '' },
+        goesOn: (session) => !over.has(session),
         show: (text) => text,
         now: () => world.now,
         onError: (error) => {

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import { COMMANDS } from '../../../extension/commandIds.ts';
 import type { ApprovalView } from '../../../gateway/contract/approvals.ts';
-import { eventually, internals, running } from './support.ts';
+import { approvalGrantListSchema } from '../../../gateway/contract/approvals.ts';
+import type { PlaygroundMessage } from '../../../gateway/contract/playground.ts';
+import { eventually, internals, labelOf, running } from './support.ts';
 
 const DIFF = '--- a/x.txt\n+++ b/x.txt\n@@ -1,2 +1,2 @@\n same\n-old line\n+new line';
 
@@ -43,6 +45,53 @@ export function approvalsSuite(): void {
       await eventually('what is decided', () =>
         approvals.approvals.find(({ id, status }) => id === approval.id && status === 'spent'),
       );
+    });
+
+    it('lists what was let stand, counts it among nothing that waits, and follows its end', async () => {
+      const { approvals, controller, connectPlayground } = await internals();
+      const standing = () => {
+        const node = approvals.getChildren().find((one) => 'grants' in one);
+        const [grant] = approvals.getChildren(node).filter((one) => 'uses' in one);
+        return (
+          node && grant && { node: approvals.getTreeItem(node), grant, item: approvals.getTreeItem(grant) }
+        );
+      };
+      assert.equal(standing(), undefined);
+      const held = call('ask: for a while');
+      const approval = await waiting('ask: for a while');
+      const scope = { minutes: 15 };
+      await controller.client?.json('POST', `/api/v1/approvals/${approval.id}/approve`, { scope });
+      await held;
+      await eventually('what stands', standing);
+      assert.match(JSON.stringify(await call('ask: passes')), /"status":200/);
+      const { node, grant, item } = await eventually('its use', () => {
+        const now = standing();
+        return now?.grant.uses === 1 ? now : undefined;
+      });
+      assert.equal(labelOf(node), 'Standing approvals');
+      assert.equal(node.accessibilityInformation?.label, 'Standing approvals, 1');
+      assert.equal(labelOf(item), 'echo · everything-mcp');
+      assert.match(String(item.description), /^user:owner · 1[45] min left · used once$/);
+      assert.match(
+        item.accessibilityInformation?.label ?? '',
+        /^Standing approval: echo on .* for user:owner, /,
+      );
+      assert.ok(typeof item.tooltip === 'string');
+      assert.match(item.tooltip, /Approved by user:owner .* ago, used once\nId: grant_/);
+      assert.equal(item.contextValue, 'grant');
+      assert.deepEqual(
+        approvals.approvals.filter(({ mayDecide }) => mayDecide),
+        [],
+      );
+      const messages: PlaygroundMessage[] = [];
+      const host = connectPlayground((message) => messages.push(message));
+      const path = '/api/v1/approval-grants';
+      await host.receive({ type: 'request', id: 1, method: 'GET', path });
+      const reply = messages.find((one) => one.type === 'reply');
+      assert.deepEqual(approvalGrantListSchema.parse(reply?.body).grants, [grant]);
+      await host.receive({ type: 'request', id: 2, method: 'DELETE', path: `${path}/${grant.id}` });
+      host.dispose();
+      await eventually('its end', () => (standing() === undefined ? true : undefined));
     });
 
     it('shows what a change would do as a diff, and follows what is decided elsewhere', async () => {
