@@ -23,6 +23,8 @@ export class Workbench {
     const input = this.page.locator('.quick-input-widget input.input');
     await eventually(`the palette for ${title}`, async () => {
       await this.page.keyboard.press('F1');
+      // One that is open looks again only at another text, and commands of extensions come late.
+      await input.fill('>', { timeout });
       await input.fill(`>${title}`, { timeout });
       await this.page
         .locator('.quick-input-list .monaco-list-row', { hasText: title })
