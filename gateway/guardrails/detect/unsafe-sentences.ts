@@ -8,6 +8,8 @@ const LONGEST = { words: 40, chars: 400 };
 export const SENTENCE_REACH = 512;
 /** Fewer known words than this, or than this share of all, are no sentence but data. */
 const FEWEST = { words: 2, share: 0.6 };
+/** So is what is at least this long and has as many signs as words. */
+const DATA = 20;
 const IS_SIGN = /^[^a-z<]/;
 
 /** What is judged, from the first word to the last. */
@@ -77,5 +79,6 @@ function isSentence(words: readonly string[]): boolean {
     all++;
     if (word !== NUMBER && word !== UNKNOWN) known++;
   }
+  if (words.length >= DATA && all * 2 <= words.length) return false;
   return known >= FEWEST.words && known >= all * FEWEST.share;
 }

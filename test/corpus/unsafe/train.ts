@@ -75,7 +75,7 @@ function validate(): void {
       0,
     );
   JUDGED.forEach((category, at) => {
-    const rows = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9].map((threshold) => {
+    const rows = [0.55, 0.6, 0.75, 0.8, 0.9].map((threshold) => {
       const all = share(({ categories }) => categories.includes(category), at);
       const right = share(
         ({ categories }, chance) => categories.includes(category) && chance >= threshold,
