@@ -78,6 +78,8 @@ async function buildAll(out) {
       assetNames: '[name]',
     }),
   ]);
+  for (const name of ['unsafe-vectors.bin', 'unsafe-weights.bin'])
+    await copyFile(`gateway/guardrails/detect/${name}`, `${out}/${name}`);
   await copyFile('webview/index.html', `${out}/webview/index.html`);
   await cp('examples/starter', `${out}/examples/starter`, { recursive: true });
   await writeFile(`${out}/third-party-licences.txt`, await licences(bundles.map(({ metafile }) => metafile)));

@@ -7,6 +7,7 @@ import { MARK } from './detect/injection-tokens.ts';
 import { createPiiDetector } from './detect/pii.ts';
 import { secretNamed } from './detect/secrets-assigned.ts';
 import { createSecretDetector } from './detect/secrets.ts';
+import { SENTENCE_REACH } from './detect/unsafe-sentences.ts';
 import { createUnsafeDetector } from './detect/unsafe.ts';
 import { PASS, type Subject, type TextGuard, type Verdict } from './guard.ts';
 import { gatherTexts, placeOf, withTexts, type Wanted } from './texts.ts';
@@ -41,7 +42,7 @@ export function textGuardOf(
     case 'hidden-text':
       return guard(createHiddenTextDetector(), Infinity, remembered(reveal));
     case 'unsafe-content':
-      return guard(createUnsafeDetector(config), Infinity);
+      return { ...guard(createUnsafeDetector(config), Infinity), context: SENTENCE_REACH };
     case 'injection':
       return {
         ...guard(createInjectionDetector(), Infinity, () => MARK),

@@ -41,6 +41,9 @@ const row = (id: number): string =>
     at: '2026-01-02T03:04:05Z',
   });
 const rows = (count: number): string[] => Array.from({ length: count }, (_, id) => row(id));
+const PROSE =
+  'When the harvest was over, the villagers sat at long tables and told what the year had brought them. Nobody ' +
+  "knew how the old bridge had come down; some said that it was the river, others that it hadn't been mended. ";
 const bytes = Uint8Array.from(
   { length: MEGABYTES * 750_000 },
   (_, at) => Math.imul(at, 2_654_435_761) >>> 11,
@@ -48,6 +51,7 @@ const bytes = Uint8Array.from(
 const TEXTS: Readonly<Record<string, readonly string[]>> = {
   'JSON rows': [`[${rows(Math.ceil((MEGABYTES * 1e6) / 90)).join(',')}]`],
   'rows with e-mail': [rows(Math.ceil((MEGABYTES * 1e6) / 110)).join(' ann@example.com ')],
+  prose: many(PROSE),
   'short strings': rows(Math.ceil((MEGABYTES * 1e6) / 90)),
   base64: [Buffer.from(bytes).toString('base64')],
   ...Object.fromEntries(

@@ -21,7 +21,7 @@ groups:
   - name: g
     access: { use: [everyone] }
     servers:
-${['takes', 'gives', 'marks', 'own'].map((name) => `      - ${server.entry(name)}`).join('\n')}
+${['takes', 'words', 'gives', 'marks', 'own'].map((name) => `      - ${server.entry(name)}`).join('\n')}
 models:
   providers:
     - { name: wire, type: openai-compatible, baseUrl: "${wire.baseUrl}", models: [refuses, marks], allowPrivateAddress: true }
@@ -29,6 +29,7 @@ models:
 policies:
   guardrails:
     - { name: decent-arguments, kind: unsafe-content, ${only('takes')}, hooks: [toolArguments] }
+    - { name: words-alone, kind: unsafe-content, ${only('words')}, hooks: [toolArguments], sensitivity: off }
     - { name: decent-results, kind: unsafe-content, ${only('gives')}, hooks: [toolResult] }
     - { name: decent-marks, kind: unsafe-content, ${only('marks')}, hooks: [toolArguments, toolResult], operation: mutate, categories: [profanity, slurs] }
     - { name: house-words, kind: unsafe-content, ${only('own')}, hooks: [toolArguments], categories: [profanity], allow: [bastard], words: [frobnicate, "blue moon"] }
@@ -92,6 +93,20 @@ describe("a tool's", () => {
     });
   });
 
+  it('arguments that threaten without a known word never reach the server, and what only sounds like it does', async () => {
+    const threat = 'I will smash your skull and watch you bleed';
+    const refused = await call('takes', `Dear all. ${threat}.`);
+    expect([refused.status, refused.body['rule'], refused.body['detail']]).toEqual([
+      422,
+      'decent-arguments',
+      'listCollections: the arguments did not pass: decent-arguments found 1 violence at echo',
+    ]);
+    expect(server.seen).toEqual([]);
+    for (const fine of ['How do I kill a child process?', 'If you feel suicidal, please call a crisis line.'])
+      expect((await call('takes', fine)).status).toBe(200);
+    expect((await call('words', threat)).status).toBe(200);
+  });
+
   it('words are those of the house where it says so', async () => {
     expect((await call('own', 'you bastard')).status).toBe(200);
     expect((await call('own', 'please Fr0bnicate it')).body['rule']).toBe('house-words');
@@ -126,6 +141,21 @@ describe("a model's", () => {
     expect(error).toBe('content_blocked');
     expect(said).toMatch(/^(?:word )+/);
     expect(said).not.toContain('po');
+  });
+
+  it('answer is cut off before a sentence that threatens, however it is cut in pieces', async () => {
+    wire.reply(
+      streamed(
+        'We went home. '.repeat(60),
+        'He deserves to be bea',
+        'ten until he stops',
+        ' breathing. Bye.',
+      ),
+    );
+    const { text: said, error } = await answerOf('refuses', 'hello');
+    expect(error).toBe('content_blocked');
+    expect(said).toMatch(/^(?:We went home\. )+/);
+    expect(said).not.toContain('smash');
   });
 
   it('answer gets a mark where the guard changes it', async () => {

@@ -1,5 +1,5 @@
 import { build } from 'esbuild';
-import { readFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { programOptions } from '../../esbuild.mjs';
@@ -53,5 +53,7 @@ export async function buildWithout(line: StageLine | undefined, folder: string):
       },
     ],
   });
+  for (const name of ['unsafe-vectors.bin', 'unsafe-weights.bin'])
+    await copyFile(join(ROOT, 'gateway/guardrails/detect', name), join(folder, name));
   return join(folder, 'gateway.js');
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { PII_ENTITIES } from '../../contract/pii.ts';
-import { UNSAFE_CATEGORIES } from '../../contract/unsafe.ts';
+import { SENSITIVITIES, UNSAFE_CATEGORIES } from '../../contract/unsafe.ts';
 import { addressSchema } from '../address.ts';
 import { timeoutSchema } from '../units.ts';
 import { policyNameSchema, whenSchema } from './when.ts';
@@ -72,6 +72,8 @@ export const guardrailSchema = z.discriminatedUnion('kind', [
     allow: z.array(z.string().min(1).max(100)).max(1_000).default([]),
     /** Words and phrases that are found besides. */
     words: z.array(z.string().trim().min(2).max(100)).max(1_000).default([]),
+    /** How readily a sentence is found that has none of the known words; `off`: words and phrases alone. */
+    sensitivity: z.enum(SENSITIVITIES).default('normal'),
   }),
   z.strictObject({
     kind: z.literal('regex'),

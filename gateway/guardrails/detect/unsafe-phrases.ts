@@ -14,7 +14,7 @@ const WILL =
   "(?:i|we)(?:'ll| will|'m going to|'m gonna| am going to| are going to|'re going to| wanna| want to| swear i'll)";
 const HOW = '(?:how (?:to|do i|do you|can i|could i|would i|would one)|instructions (?:to|for)|ways? to)';
 const SOMEONE =
-  '(?:a person|someone|somebody|people|a human|a child|my (?:wife|husband|boss|neighbou?r|girlfriend|boyfriend|parents|mother|father|teacher|classmates?)|him|her|them)';
+  '(?:a person|someone|somebody|people|a human|a child(?! (?:process|thread|window|node|element|component|workflow))|my (?:wife|husband|boss|neighbou?r|girlfriend|boyfriend|parents|mother|father|teacher|classmates?)|him|her|them)';
 /** What follows a verb that is then no threat. */
 const HARMLESS_END =
   '(?! (?:a|an|the|your|some) (?:e-?mail|message|note|line|text|call)| (?:(?:off|down|later|over) )?(?:with kindness|at (?:chess|poker|tennis|golf)))';

@@ -3,10 +3,13 @@ import {
   resolveConfusablesTransformer,
   resolveLeetSpeakTransformer,
 } from 'obscenity';
-import { UNSAFE_CATEGORIES, type UnsafeCategory } from '../../contract/unsafe.ts';
+import { UNSAFE_CATEGORIES, type Sensitivity, type UnsafeCategory } from '../../contract/unsafe.ts';
 import { merge, NOTHING, type Detector, type Finding } from './finding.ts';
 import { addMatches, type Pattern } from './pattern.ts';
+import { createSentenceModel, JUDGED, readShipped } from './unsafe-model.ts';
 import { UNSAFE_PHRASES } from './unsafe-phrases.ts';
+import { findSentences } from './unsafe-sentences.ts';
+import { createTokenizer } from './unsafe-tokens.ts';
 import { withoutHarmless, wordPatterns } from './unsafe-words.ts';
 
 export interface UnsafeOptions {
@@ -15,6 +18,8 @@ export interface UnsafeOptions {
   readonly allow?: readonly string[] | undefined;
   /** Words, or phrases, that are found besides. */
   readonly words?: readonly string[] | undefined;
+  /** How readily a sentence is found that has none of the known words; `off`: words and phrases alone. */
+  readonly sensitivity?: Sensitivity | undefined;
 }
 
 /** A word: neither white space nor the ASCII signs that part words; `@`, `$` and `!` stand in for letters. */
@@ -29,11 +34,12 @@ const UNSEEN = /^(?:\u00ad|\u034f|[\u200b-\u200f\u2060-\u2064]|\ufeff)$/;
 const OWN = 'unsafe-word';
 
 /**
- * Finds words and phrases that are unsafe by these categories, in English. It knows words, not what is meant. Sees
- * through letters of other alphabets, repeated letters, and digits and signs in place of letters.
+ * Finds words and phrases that are unsafe by these categories, in English, and, but for `profanity`, sentences that are
+ * although they have none of those. Sees through letters of other alphabets, repeated letters, and digits and signs in
+ * place of letters. A sentence in which words of its category are found is not found as a whole.
  */
 export function createUnsafeDetector(options: UnsafeOptions = {}): Detector {
-  const { categories = UNSAFE_CATEGORIES, allow = [], words = [] } = options;
+  const { categories = UNSAFE_CATEGORIES, allow = [], words = [], sensitivity = 'normal' } = options;
   const wanted = new Set<UnsafeCategory>(categories);
   const allowed = new Set(allow.map((word) => word.toLowerCase()));
   const allowedPhrases = allow.filter(isPhrase).map(literally);
@@ -45,6 +51,7 @@ export function createUnsafeDetector(options: UnsafeOptions = {}): Detector {
     ...words.filter(isPhrase).map((word) => ({ entity: OWN, pattern: literally(word) })),
   ];
   const known = new Map<string, string | undefined>();
+  const sentencesOf = createSentenceDetector(wanted, sensitivity, allowed);
 
   const named = (word: string): string | undefined => {
     if (own.has(word)) return OWN;
@@ -80,13 +87,47 @@ export function createUnsafeDetector(options: UnsafeOptions = {}): Detector {
     const lower = text.toLowerCase();
     for (const { hints, ...phrase } of phrases)
       if (hints === undefined || hints.some((hint) => lower.includes(hint))) addMatches(spoken, text, phrase);
-    if (found.length + spoken.length === 0) return NOTHING;
-    const merged = merge(
-      found,
-      spoken.sort((a, b) => a.start - b.start),
-    );
-    return without(merged, allowedPhrases, text);
+    const spans = spansOf(allowedPhrases, text);
+    const named = without(merge(found, spoken), spans);
+    const sentences = sentencesOf?.(text, spans) ?? NOTHING;
+    if (sentences.length === 0) return named;
+    return merge(named, beside(sentences, named));
   };
+}
+
+type Spans = readonly (readonly [start: number, end: number])[];
+
+/** Finds sentences; nothing of a text within `spans` counts. Undefined where no category asks for it. */
+function createSentenceDetector(
+  wanted: ReadonlySet<UnsafeCategory>,
+  sensitivity: Sensitivity,
+  allowed: ReadonlySet<string>,
+): ((text: string, spans: Spans) => readonly Finding[]) | undefined {
+  if (sensitivity === 'off' || !JUDGED.some((category) => wanted.has(category))) return undefined;
+  const { vocabulary, trained } = readShipped();
+  const tokensOf = createTokenizer(vocabulary.has);
+  const model = createSentenceModel(vocabulary, trained.networks);
+  const thresholds = new Map<string, number>();
+  JUDGED.forEach((category, at) => {
+    if (wanted.has(category)) thresholds.set(category, trained.thresholds[sensitivity][at] ?? 1);
+  });
+  return (text, spans) => {
+    const tokens = tokensOf(text);
+    const counted = tokens.filter(
+      ({ start, end }) => allowed.size === 0 || !allowed.has(text.slice(start, end).toLowerCase()),
+    );
+    return findSentences(spans.length === 0 ? counted : without(counted, spans), model, thresholds);
+  };
+}
+
+/** The sentences in which nothing of their own category is named. Both lists are in order. */
+function beside(sentences: readonly Finding[], named: readonly Finding[]): readonly Finding[] {
+  let from = 0;
+  return sentences.filter(({ start, end, entity }) => {
+    while (named[from] !== undefined && (named[from]?.end ?? 0) <= start) from++;
+    for (let at = from; (named[at]?.start ?? end) < end; at++) if (named[at]?.entity === entity) return false;
+    return true;
+  });
 }
 
 function isData(word: string): boolean {
@@ -94,13 +135,20 @@ function isData(word: string): boolean {
   return word.length > LONGEST.repeated || word.replace(/(.)\1+/gs, '$1').length > LONGEST.letters;
 }
 
-/** The findings that are not part of an allowed phrase. */
-function without(found: readonly Finding[], allowed: readonly RegExp[], text: string): readonly Finding[] {
-  const spans = allowed.flatMap((phrase) =>
-    Array.from(text.matchAll(phrase), ({ index, 0: { length } }) => [index, index + length] as const),
-  );
+function spansOf(phrases: readonly RegExp[], text: string): Spans {
+  return phrases
+    .flatMap((phrase) =>
+      Array.from(text.matchAll(phrase), ({ index, 0: { length } }) => [index, index + length] as const),
+    )
+    .sort((a, b) => a[0] - b[0]);
+}
+
+/** What is no part of these spans; both lists are in order. */
+function without<T extends { readonly start: number; readonly end: number }>(
+  found: readonly T[],
+  spans: Spans,
+): readonly T[] {
   if (spans.length === 0) return found;
-  spans.sort((a, b) => a[0] - b[0]);
   let at = 0;
   let reach = 0;
   return found.filter(({ start, end }) => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UNSAFE_CATEGORIES } from '../../../gateway/contract/unsafe.ts';
+import { UNSAFE_CATEGORIES, type Sensitivity } from '../../../gateway/contract/unsafe.ts';
 import { createUnsafeDetector } from '../../../gateway/guardrails/detect/unsafe.ts';
 
 /** `tuning`: the patterns were mended by it. `held-out`: written after them, and never used to change them. */
@@ -26,8 +26,8 @@ export interface Measured {
 }
 
 /** What the guardrail `unsafe-content` finds in texts of which it is known what they are. */
-export function measureUnsafe(part: Part): Measured {
-  const detect = createUnsafeDetector();
+export function measureUnsafe(part: Part, sensitivity: Sensitivity = 'normal'): Measured {
+  const detect = createUnsafeDetector({ sensitivity });
   const unsafe = lines(part, 'unsafe.txt').map((line) => line.split('\t') as [string, string]);
   const benign = lines(part, 'benign.txt');
   const found = unsafe.map(([category, text]) => ({ category, text, entities: entitiesOf(detect(text)) }));
