@@ -1,6 +1,7 @@
 import { build } from 'esbuild';
 import { realpathSync } from 'node:fs';
 import { chmod, copyFile, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { licences } from './scripts/licences.mjs';
 
 const common = { bundle: true, minify: true, legalComments: 'none', metafile: true, logLevel: 'warning' };
@@ -32,6 +33,12 @@ export function programOptions(version) {
     // Its main is UMD, whose inner requires no bundler can follow.
     alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
   };
+}
+
+/** Copies what the program reads from beside itself. */
+export async function copyProgramFiles(out) {
+  for (const name of ['unsafe-vectors.bin', 'unsafe-weights.bin'])
+    await copyFile(join(import.meta.dirname, 'gateway/guardrails/detect', name), join(out, name));
 }
 
 /**
@@ -78,8 +85,7 @@ async function buildAll(out) {
       assetNames: '[name]',
     }),
   ]);
-  for (const name of ['unsafe-vectors.bin', 'unsafe-weights.bin'])
-    await copyFile(`gateway/guardrails/detect/${name}`, `${out}/${name}`);
+  await copyProgramFiles(out);
   await copyFile('webview/index.html', `${out}/webview/index.html`);
   await cp('examples/starter', `${out}/examples/starter`, { recursive: true });
   await writeFile(`${out}/third-party-licences.txt`, await licences(bundles.map(({ metafile }) => metafile)));

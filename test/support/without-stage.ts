@@ -1,8 +1,8 @@
 import { build } from 'esbuild';
-import { copyFile, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { programOptions } from '../../esbuild.mjs';
+import { copyProgramFiles, programOptions } from '../../esbuild.mjs';
 import { ROOT } from './gateway.ts';
 
 const ONION = join(ROOT, 'gateway/pipeline/onion.ts');
@@ -53,7 +53,6 @@ export async function buildWithout(line: StageLine | undefined, folder: string):
       },
     ],
   });
-  for (const name of ['unsafe-vectors.bin', 'unsafe-weights.bin'])
-    await copyFile(join(ROOT, 'gateway/guardrails/detect', name), join(folder, name));
+  await copyProgramFiles(folder);
   return join(folder, 'gateway.js');
 }
