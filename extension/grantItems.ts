@@ -23,7 +23,7 @@ export function grantItem(grant: ApprovalGrant): vscode.TreeItem {
   const now = Date.now();
   const item = new vscode.TreeItem(`${grant.tool} · ${grant.server.split(':').at(-1)}`);
   item.id = grant.id;
-  item.description = [grant.subject, grantScope(grant, now), grantUses(grant)].join(' · ');
+  item.description = [grantScope(grant, now), grantUses(grant), grant.subject].join(' · ');
   item.tooltip = grantText(grant, now);
   item.contextValue = 'grant';
   item.iconPath = new vscode.ThemeIcon('unlock');

@@ -71,7 +71,7 @@ export function approvalsSuite(): void {
       assert.equal(labelOf(node), 'Standing approvals');
       assert.equal(node.accessibilityInformation?.label, 'Standing approvals, 1');
       assert.equal(labelOf(item), 'echo · everything-mcp');
-      assert.match(String(item.description), /^user:owner · 1[45] min left · used once$/);
+      assert.match(String(item.description), /^1[45] min left · used once · user:owner$/);
       assert.match(
         item.accessibilityInformation?.label ?? '',
         /^Standing approval: echo on .* for user:owner, /,
