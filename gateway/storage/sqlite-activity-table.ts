@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Kysely } from 'kysely';
+import type { Compilable, Kysely } from 'kysely';
 import type { CallRecord } from '../contract/activity.ts';
 import type { ActivityQuery } from './contracts.ts';
-import { openSqliteTables } from './sqlite-file.ts';
+import { openSqliteTables, type AddedColumns } from './sqlite-file.ts';
 
 /** The table is the record, column by column. */
 interface Schema {
@@ -22,7 +22,7 @@ export interface ActivityTable {
 
 /** Opens the SQLite file (WAL, mode 600), which is made if need be. Rejects when it cannot be used. */
 export async function openActivityTable(file: string): Promise<ActivityTable> {
-  const { database, db, close } = await openSqliteTables(file, 'normal', createTables);
+  const { database, db, close } = openSqliteTables(file, 'normal', { tables, more });
   const insert = insertStatement(database, db);
 
   return {
@@ -107,64 +107,47 @@ function insertStatement(database: DatabaseSync, db: Kysely<Schema>): (row: Call
   return (row) => void statement.run(...COLUMNS.map((column) => row[column]));
 }
 
-async function createTables(db: Kysely<Schema>): Promise<void> {
-  await db.schema
-    .createTable('calls')
-    .ifNotExists()
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('traceId', 'text', (column) => column.notNull())
-    .addColumn('runId', 'text')
-    .addColumn('startedAt', 'integer', (column) => column.notNull())
-    .addColumn('durationMs', 'real', (column) => column.notNull())
-    .addColumn('upstreamMs', 'real', (column) => column.notNull())
-    .addColumn('kind', 'text', (column) => column.notNull())
-    .addColumn('source', 'text', (column) => column.notNull())
-    .addColumn('subject', 'text')
-    .addColumn('tokenId', 'text')
-    .addColumn('server', 'text', (column) => column.notNull())
-    .addColumn('upstream', 'text')
-    .addColumn('name', 'text', (column) => column.notNull())
-    .addColumn('outcome', 'text', (column) => column.notNull())
-    .addColumn('rule', 'text')
-    .addColumn('requestBytes', 'integer')
-    .addColumn('responseBytes', 'integer')
-    .addColumn('inputTokens', 'integer')
-    .addColumn('outputTokens', 'integer')
-    .addColumn('timeToFirstTokenMs', 'real')
-    .execute();
-  await addMissing(db, {
+/** In the form of the first version; what came later is added, to new files as well. */
+function tables({ schema }: Kysely<Schema>): Compilable[] {
+  return [
+    schema
+      .createTable('calls')
+      .ifNotExists()
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('traceId', 'text', (column) => column.notNull())
+      .addColumn('runId', 'text')
+      .addColumn('startedAt', 'integer', (column) => column.notNull())
+      .addColumn('durationMs', 'real', (column) => column.notNull())
+      .addColumn('upstreamMs', 'real', (column) => column.notNull())
+      .addColumn('kind', 'text', (column) => column.notNull())
+      .addColumn('source', 'text', (column) => column.notNull())
+      .addColumn('subject', 'text')
+      .addColumn('tokenId', 'text')
+      .addColumn('server', 'text', (column) => column.notNull())
+      .addColumn('upstream', 'text')
+      .addColumn('name', 'text', (column) => column.notNull())
+      .addColumn('outcome', 'text', (column) => column.notNull())
+      .addColumn('rule', 'text')
+      .addColumn('requestBytes', 'integer')
+      .addColumn('responseBytes', 'integer')
+      .addColumn('inputTokens', 'integer')
+      .addColumn('outputTokens', 'integer')
+      .addColumn('timeToFirstTokenMs', 'real'),
+    schema.createIndex('calls_started').ifNotExists().on('calls').columns(['startedAt']),
+    schema.createIndex('calls_token').ifNotExists().on('calls').columns(['tokenId', 'startedAt']),
+  ];
+}
+
+const more: AddedColumns & { readonly columns: Partial<Record<keyof CallRecord, string>> } = {
+  table: 'calls',
+  columns: {
     upstream: 'text',
-    retries: 'integer',
+    // What was recorded before was never called again.
+    retries: 'integer not null default 0',
     cache: 'text',
     approval: 'text',
     notes: 'text',
     metadata: 'text',
     cost: 'real',
-  });
-  await db.schema.createIndex('calls_started').ifNotExists().on('calls').columns(['startedAt']).execute();
-  await db.schema
-    .createIndex('calls_token')
-    .ifNotExists()
-    .on('calls')
-    .columns(['tokenId', 'startedAt'])
-    .execute();
-}
-
-/** Adds the columns that a table of an earlier version does not have. */
-async function addMissing(
-  db: Kysely<Schema>,
-  columns: Partial<Record<keyof CallRecord, 'text' | 'integer' | 'real'>>,
-): Promise<void> {
-  const tables = await db.introspection.getTables();
-  const known = new Set(tables.find(({ name }) => name === 'calls')?.columns.map(({ name }) => name));
-  for (const [name, type] of Object.entries(columns)) {
-    if (known.has(name)) continue;
-    // What was recorded before was never called again.
-    const add = db.schema.alterTable('calls');
-    await (
-      name === 'retries'
-        ? add.addColumn(name, type, (column) => column.notNull().defaultTo(0))
-        : add.addColumn(name, type)
-    ).execute();
-  }
-}
+  },
+};

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Kysely, Selectable } from 'kysely';
+import type { Compilable, Kysely, Selectable } from 'kysely';
 import type { ApprovalStatus } from '../contract/approvals.ts';
 import type {
   ApprovalContent,
@@ -36,7 +36,7 @@ interface Schema {
 
 /** An `ApprovalStore` in one SQLite file of mode 600. Each change is on the disk when it resolves. */
 export async function openApprovalStore(file: string): Promise<ApprovalStore> {
-  const { database, db, close } = await openSqliteTables(file, 'full', createTables);
+  const { database, db, close } = openSqliteTables(file, 'full', { tables });
   return {
     ...requests(db),
     ...grants(db),
@@ -222,33 +222,31 @@ function json(value: unknown): string | null {
   return value === null ? null : JSON.stringify(value);
 }
 
-async function createTables(db: Kysely<Schema>): Promise<void> {
-  await db.schema
-    .createTable('approvals')
-    .ifNotExists()
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('status', 'text', (column) => column.notNull())
-    .addColumn('binding', 'text', (column) => column.notNull())
-    .addColumn('family', 'text', (column) => column.notNull())
-    .addColumn('subject', 'text', (column) => column.notNull())
-    .addColumn('createdAt', 'integer', (column) => column.notNull())
-    .addColumn('expiresAt', 'integer', (column) => column.notNull())
-    .addColumn('content', 'text', (column) => column.notNull())
-    .addColumn('decision', 'text')
-    .execute();
-  const index = (name: string, columns: ('binding' | 'status' | 'createdAt')[]): Promise<void> =>
-    db.schema.createIndex(name).ifNotExists().on('approvals').columns(columns).execute();
-  await index('approvals_binding', ['binding', 'status']);
-  await index('approvals_status', ['status', 'createdAt']);
-  await db.schema
-    .createTable('grants')
-    .ifNotExists()
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('family', 'text', (column) => column.notNull())
-    .addColumn('session', 'text')
-    .addColumn('expiresAt', 'integer', (column) => column.notNull())
-    .addColumn('uses', 'integer', (column) => column.notNull())
-    .addColumn('content', 'text', (column) => column.notNull())
-    .execute();
-  await db.schema.createIndex('grants_family').ifNotExists().on('grants').columns(['family']).execute();
+function tables({ schema }: Kysely<Schema>): Compilable[] {
+  return [
+    schema
+      .createTable('approvals')
+      .ifNotExists()
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('status', 'text', (column) => column.notNull())
+      .addColumn('binding', 'text', (column) => column.notNull())
+      .addColumn('family', 'text', (column) => column.notNull())
+      .addColumn('subject', 'text', (column) => column.notNull())
+      .addColumn('createdAt', 'integer', (column) => column.notNull())
+      .addColumn('expiresAt', 'integer', (column) => column.notNull())
+      .addColumn('content', 'text', (column) => column.notNull())
+      .addColumn('decision', 'text'),
+    schema.createIndex('approvals_binding').ifNotExists().on('approvals').columns(['binding', 'status']),
+    schema.createIndex('approvals_status').ifNotExists().on('approvals').columns(['status', 'createdAt']),
+    schema
+      .createTable('grants')
+      .ifNotExists()
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('family', 'text', (column) => column.notNull())
+      .addColumn('session', 'text')
+      .addColumn('expiresAt', 'integer', (column) => column.notNull())
+      .addColumn('uses', 'integer', (column) => column.notNull())
+      .addColumn('content', 'text', (column) => column.notNull()),
+    schema.createIndex('grants_family').ifNotExists().on('grants').columns(['family']),
+  ];
 }

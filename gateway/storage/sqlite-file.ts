@@ -1,11 +1,17 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Kysely } from 'kysely';
+import { Kysely, type Compilable } from 'kysely';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 
 /** How long a statement waits for another process that holds the file. The thread waits with it. */
 const BUSY_MS = 2_000;
+/** Columns by their names, each with its SQL type and constraint: the program's own words. */
+export interface AddedColumns {
+  readonly table: string;
+  readonly columns: Readonly<Record<string, string>>;
+}
+
 /** Between two attempts to take a file for oneself. */
 const PAUSE_MS = 10;
 
@@ -24,30 +30,56 @@ export function openSqliteFile(file: string, synchronous: 'normal' | 'full'): Da
   return database;
 }
 
+/** An open file, and what writes SQL for it. */
+export interface SqliteTables<Schema> {
+  readonly database: DatabaseSync;
+  readonly db: Kysely<Schema>;
+  close(): Promise<void>;
+}
+
 /**
- * A file of `openSqliteFile` with its tables, made or brought up to date by `tables` while no other process does so.
- * Rejects when it cannot be used.
+ * A file of `openSqliteFile` with its tables: those of `tables` are made where they are not there, while nobody else does
+ * so, in one piece: a wait in between would keep others of this process, who wait for the file, waiting for ever. `more`
+ * are columns that a table of an earlier version lacks. Throws when the file cannot be used.
  */
-export async function openSqliteTables<Schema>(
+export function openSqliteTables<Schema>(
   file: string,
   synchronous: 'normal' | 'full',
-  tables: (db: Kysely<Schema>) => Promise<void>,
-): Promise<{ readonly database: DatabaseSync; readonly db: Kysely<Schema>; close(): Promise<void> }> {
+  {
+    tables,
+    more,
+  }: { readonly tables: (db: Kysely<Schema>) => readonly Compilable[]; readonly more?: AddedColumns },
+): SqliteTables<Schema> {
   const database = openSqliteFile(file, synchronous);
   const db = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) });
-  const close = async (): Promise<void> => {
-    await db.destroy();
-    database.close();
-  };
   try {
     database.exec('begin immediate');
-    await tables(db);
+    for (const one of tables(db)) database.exec(one.compile().sql);
+    if (more !== undefined) addColumns(database, more);
     database.exec('commit');
   } catch (error) {
-    await close();
+    database.close();
     throw error;
   }
-  return { database, db, close };
+  return {
+    database,
+    db,
+    close: async () => {
+      await db.destroy();
+      database.close();
+    },
+  };
+}
+
+function addColumns(database: DatabaseSync, { table, columns }: AddedColumns): void {
+  const known = new Set(
+    database
+      .prepare(`select name from pragma_table_info(?)`)
+      .all(table)
+      .map(({ name }) => name),
+  );
+  for (const [name, definition] of Object.entries(columns))
+    if (!known.has(name)) database.exec(`alter table "${table}" add column "${name}" ${definition}`);
 }
 
 /** The change to WAL needs the file alone and, unlike any other statement, does not wait until it is. */

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import type { Compilable, Kysely } from 'kysely';
 import type { PausedRun, RunStore } from './contracts.ts';
 import { openSqliteTables } from './sqlite-file.ts';
 
@@ -8,7 +8,7 @@ interface Schema {
 
 /** A `RunStore` in one SQLite file of mode 600. Each change is on the disk when it resolves. */
 export async function openRunStore(file: string): Promise<RunStore> {
-  const { db, close } = await openSqliteTables(file, 'full', createTables);
+  const { db, close } = openSqliteTables(file, 'full', { tables });
   return {
     save: async (run) => {
       await db
@@ -25,13 +25,14 @@ export async function openRunStore(file: string): Promise<RunStore> {
   };
 }
 
-async function createTables(db: Kysely<Schema>): Promise<void> {
-  await db.schema
-    .createTable('runs')
-    .ifNotExists()
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('subject', 'text', (column) => column.notNull())
-    .addColumn('tokenId', 'text', (column) => column.notNull())
-    .addColumn('state', 'text', (column) => column.notNull())
-    .execute();
+function tables(db: Kysely<Schema>): Compilable[] {
+  return [
+    db.schema
+      .createTable('runs')
+      .ifNotExists()
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('subject', 'text', (column) => column.notNull())
+      .addColumn('tokenId', 'text', (column) => column.notNull())
+      .addColumn('state', 'text', (column) => column.notNull()),
+  ];
 }

@@ -63,7 +63,11 @@ export async function measureOnion(calls = 30_000): Promise<OnionCost> {
   });
   const token = newToken('pat', new Uint8Array(32).fill(3));
   const identity = createIdentity({
-    store: { current: () => ({ version: 1, tokens: [] }), onChange: () => () => undefined } as never,
+    store: {
+      current: () => ({ version: 1, tokens: [] }),
+      catchUp: () => undefined,
+      onChange: () => () => undefined,
+    } as never,
     key: Buffer.alloc(32),
     ownerToken: token,
     now: Date.now,
@@ -102,7 +106,7 @@ export async function measureOnion(calls = 30_000): Promise<OnionCost> {
   const began = performance.now();
   await run(calls);
   const us = ((performance.now() - began) * 1_000) / calls;
-  policing.close();
+  await policing.close();
   await approvalStore.close();
   await dispatchers.close();
   await rm(folder, { recursive: true, force: true });
