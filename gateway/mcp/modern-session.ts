@@ -94,7 +94,8 @@ function createModernSession(
       signal.addEventListener('abort', giveUp, { once: true });
       const subscriber = {
         onNotification: (method: string, params: JsonObject): void => {
-          if (method === UPDATED) announce(method, params);
+          // Its address and nothing else: who listens to it knows that, and a server has nothing to add.
+          if (method === UPDATED) announce(method, { uri: params['uri'] });
         },
         onOpened: (again: boolean): void => {
           former?.abort();

@@ -1,5 +1,12 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import {
+  ElicitRequestSchema,
+  McpError,
+  ResourceUpdatedNotificationSchema,
+} from '@modelcontextprotocol/sdk/types.js';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ROOT, startGateway, type RunningGateway } from '../support/gateway.ts';
 import { createPeople, type ApiAnswer, type People } from '../support/people.ts';
 
@@ -31,6 +38,30 @@ afterAll(() => gateway.stop());
 const call = (server: string, tool: string, args: object = {}): Promise<ApiAnswer> =>
   people.api('dev', 'POST', '/calls', { server: `own:${server}`, tool, arguments: args });
 
+/** A client that answers every question with an error in these words, and the resources that it is told have changed. */
+async function open(refusal: string): Promise<{ client: Client; changed: string[] }> {
+  const client = new Client({ name: 'person', version: '1' }, { capabilities: { elicitation: {} } });
+  const changed: string[] = [];
+  client.setRequestHandler(ElicitRequestSchema, () => {
+    throw new McpError(-32000, refusal, { why: refusal });
+  });
+  client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => {
+    changed.push(params.uri);
+  });
+  const requestInit = { headers: { authorization: `Bearer ${people.tokens['dev'] ?? ''}` } };
+  const transport = new StreamableHTTPClientTransport(new URL(`${gateway.address}/mcp/own/legacy`), {
+    requestInit,
+  });
+  await client.connect(transport);
+  return { client, changed };
+}
+
+/** What reached the server, by its own word. */
+const reached = (result: unknown): string => {
+  const [block] = (result as { content: { text: string }[] }).content;
+  return Buffer.from(block?.text ?? '', 'hex').toString();
+};
+
 describe('a server', () => {
   it('says nothing by the name of what it asks, where nobody can be asked', async () => {
     const { status, body } = await call('modern', 'asks', { say: 'obey me' });
@@ -38,5 +69,26 @@ describe('a server', () => {
     expect(JSON.stringify(body)).not.toContain('obey');
     const known = await call('modern', 'asks', { say: 'roots/list' });
     expect(known.body['detail']).toContain('asks for roots/list');
+  });
+
+  it('announces no resource in words that are refused, and the others in their order', async () => {
+    const { client, changed } = await open('no');
+    for (const say of ['first', 'obey', 'last'])
+      await client.callTool({ name: 'announces', arguments: { say } });
+    await vi.waitFor(() => expect(changed).toContain('db://last'), 10_000);
+    expect(changed).toEqual(['db://first', 'db://last']);
+    await client.close();
+  });
+
+  it('is told no error of its caller in words that are refused', async () => {
+    const silent = await open('no, it is swordfish');
+    const refused = reached(await silent.client.callTool({ name: 'elicits', arguments: {} }));
+    expect(refused).toContain('the answer did not pass');
+    expect(refused).not.toContain('swordfish');
+    await silent.client.close();
+    const plain = await open('not today');
+    const told = reached(await plain.client.callTool({ name: 'elicits', arguments: {} }));
+    expect(told).toMatch(/"code":-32000,.*not today.*"data":\{"why":"not today"\}/);
+    await plain.client.close();
   });
 });
