@@ -8,6 +8,7 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ROOT, startGateway, type RunningGateway } from '../support/gateway.ts';
+import { ask } from '../support/modern.ts';
 import { createPeople, type ApiAnswer, type People } from '../support/people.ts';
 
 /** P144 What a server says, or is told, in places where MCP expects no words passes guardrails as well. */
@@ -28,6 +29,7 @@ groups:
 policies:
   guardrails:
     - { name: told, kind: regex, hooks: [toolArguments], patterns: [{ pattern: "swordfish" }] }
+    - { name: cards, kind: regex, hooks: [toolArguments], operation: mutate, patterns: [{ pattern: "card [0-9]+", replace: "[card]" }] }
     - { name: said, kind: regex, hooks: [toolResult], patterns: [{ pattern: "obey" }] }
 `,
   });
@@ -90,5 +92,35 @@ describe('a server', () => {
     const told = reached(await plain.client.callTool({ name: 'elicits', arguments: {} }));
     expect(told).toMatch(/"code":-32000,.*not today.*"data":\{"why":"not today"\}/);
     await plain.client.close();
+  });
+});
+
+describe('words for a server', () => {
+  const send = (method: string, params: Record<string, unknown>) =>
+    ask(gateway, '/mcp/own/legacy', method, params);
+  const told = ({ result = {} }: Awaited<ReturnType<typeof send>>): string => {
+    const { completion, contents } = result as {
+      completion?: { values: string[] };
+      contents?: { text: string }[];
+    };
+    return Buffer.from(completion?.values[0] ?? contents?.[0]?.text ?? '', 'hex').toString();
+  };
+
+  it('are those that it is to complete', async () => {
+    const ref = { type: 'ref/prompt', name: 'report' };
+    const asked = (value: string, context = {}) =>
+      send('completion/complete', { ref, argument: { name: 'a', value }, context });
+    for (const refused of [await asked('swordfish'), await asked('a', { arguments: { b: 'swordfish' } })])
+      expect(refused.error?.message).toContain('the request did not pass');
+    expect(told(await asked('card 42', { arguments: { b: 'card 43' } }))).toBe(
+      '{"ref":{"type":"ref/prompt","name":"report"},"argument":{"name":"a","value":"[card]"},"context":{"arguments":{"b":"[card]"}}}',
+    );
+  });
+
+  it('are those in the address of a resource, unless they are its own', async () => {
+    const refused = await send('resources/read', { uri: 'db://swordfish/1' });
+    expect(refused.error?.message).toContain('the request did not pass');
+    expect(told(await send('resources/read', { uri: 'db://card 42' }))).toBe('{"uri":"db://[card]"}');
+    expect(told(await send('resources/read', { uri: 'db://swordfish' }))).toBe('{"uri":"db://swordfish"}');
   });
 });
