@@ -1,9 +1,9 @@
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import { askGuards, guardsBeside, guardsFor, type Guard, type GuardNote } from '../guardrails/guard.ts';
-import { note, type Call, type Next, type Outcome, type Progress, type Refusal, type Stage } from './call.ts';
+import { note, type Call, type Next, type Outcome, type Progress, type Stage } from './call.ts';
 import { createLine } from './line.ts';
-import { refuse, refused } from './refuse.ts';
+import { refuse, refused, wordsOf } from './refuse.ts';
 import type { Ruling } from './ruling.ts';
 
 /** What of one call's progress may wait to be looked at; more is left out. */
@@ -146,12 +146,6 @@ async function check(call: Call, outcome: Outcome, after: readonly Guard[], fact
   if (asked.value === value) return outcome;
   const changed = asked.value as JsonObject;
   return outcome.ok ? { ok: true, result: changed } : refused({ ...outcome.refusal, ...changed });
-}
-
-/** What of a refusal are a server's own words. */
-function wordsOf({ reason, message, upstreamError }: Refusal): JsonObject | undefined {
-  if (upstreamError === undefined && reason !== 'upstream-unavailable') return undefined;
-  return { message, ...(upstreamError !== undefined && { upstreamError }) };
 }
 
 /**
