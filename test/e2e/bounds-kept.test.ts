@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT, startGateway, type RunningGateway } from '../support/gateway.ts';
+import { ask } from '../support/modern.ts';
 import { createPeople, type ApiAnswer, type People } from '../support/people.ts';
 
 /** P62 P63 What a server says in an error is bounded and counted, and so is what pages are kept with. */
@@ -45,5 +46,33 @@ describe('an error of a server', () => {
   it('counts as what a result would', async () => {
     expect((await call('counted:loose', 'fails', { say: 'no', chars: 50_000 })).status).toBe(502);
     expect((await call('counted:loose', 'fails', { say: 'no' })).status).toBe(429);
+  });
+});
+
+describe('pages', () => {
+  const prints = async (who: string, say = ''): Promise<string> => {
+    const { body } = await call('own:page', 'prints', { chars: 5_000, say }, who);
+    const { _meta } = body['result'] as { _meta: Record<string, { reference: string }> };
+    return _meta['toolgate/bounds']?.reference ?? '';
+  };
+  /** Whether somebody can still read on. */
+  const kept = async (who: string, reference: string): Promise<boolean> => {
+    const caller = { address: gateway.address, token: people.tokens[who] ?? '' };
+    const params = { name: 'toolgate__read_result', arguments: { reference, page: 2 } };
+    const { result } = await ask(caller, '/mcp/own', 'tools/call', params);
+    return result !== undefined && result['isError'] !== true;
+  };
+
+  it('count with the arguments they came of, and make room for others of their own caller first', async () => {
+    const others = await prints('eve');
+    const first = await prints('dev', 'x'.repeat(15_000_000));
+    expect([await kept('eve', others), await kept('dev', first)]).toEqual([true, true]);
+    let last = first;
+    for (let more = 0; more < 9; more++) last = await prints('dev', 'x'.repeat(15_000_000));
+    expect([await kept('dev', last), await kept('dev', first), await kept('eve', others)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
   });
 });

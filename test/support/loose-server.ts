@@ -11,7 +11,10 @@ const capabilities = { tools: {}, prompts: {}, completions: {}, resources: { sub
 const serverInfo = { name: 'loose', version: '1' };
 const properties = { say: { type: 'string' }, chars: { type: 'integer' } };
 const inputSchema = { type: 'object', properties, additionalProperties: false };
-const tools = ['asks', 'fails', 'announces', 'elicits', 'tells'].map((name) => ({ name, inputSchema }));
+const tools = ['asks', 'fails', 'announces', 'elicits', 'tells', 'prints'].map((name) => ({
+  name,
+  inputSchema,
+}));
 
 interface Message {
   readonly id?: number | string;
@@ -43,6 +46,8 @@ function call(id: Message['id'], name: unknown, args: { say?: string; chars?: nu
       send({ id: `ask-${id}`, method: 'elicitation/create', params: { message: 'Who?', requestedSchema } });
       return undefined;
     }
+    case 'prints':
+      return text('word '.repeat(chars));
     default:
       return text(hex(args));
   }
