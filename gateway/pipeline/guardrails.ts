@@ -1,10 +1,18 @@
 import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Catalog } from '../registry/catalog.ts';
-import { askGuards, guardsBeside, guardsFor, type Guard, type GuardNote } from '../guardrails/guard.ts';
+import {
+  askGuards,
+  guardsBeside,
+  guardsFor,
+  type Guard,
+  type GuardNote,
+  type Subject,
+} from '../guardrails/guard.ts';
 import { note, type Call, type Next, type Outcome, type Progress, type Stage } from './call.ts';
 import { createLine } from './line.ts';
 import { refuse, refused, wordsOf } from './refuse.ts';
 import type { Ruling } from './ruling.ts';
+import { wayOf } from './way.ts';
 
 /** What of one call's progress may wait to be looked at; more is left out. */
 const MAX_PROGRESS = 256;
@@ -17,11 +25,7 @@ type Facts = NonNullable<ReturnType<Ruling['facts']['call']>>;
  * Shows guardrails what goes to a server and what comes back, errors and progress included. Where they change the
  * arguments, `judges` look at the call again: a change must not open what was closed.
  */
-export function guardrailsStage(
-  ruling: () => Ruling,
-  catalog: Pick<Catalog, 'entry'>,
-  judges: readonly Stage[],
-): Stage {
+export function guardrailsStage(ruling: () => Ruling, catalog: Catalog, judges: readonly Stage[]): Stage {
   return (call, next) => {
     const { guards, facts } = ruling();
     if (guards.length === 0) return next(call);
@@ -30,7 +34,8 @@ export function guardrailsStage(
     const before = guardsFor(guards, 'toolArguments', seen);
     const after = guardsFor(guards, 'toolResult', seen);
     if (before.length === 0 && after.length === 0) return next(call);
-    return guarded(call, next, seen, { before, after, words: wordsBeside(call, catalog) }, judges);
+    const sent = (args: JsonObject): JsonObject => sentOf(call, catalog, args);
+    return guarded(call, next, seen, { before, after, sent, words: wordsBeside(call, catalog) }, judges);
   };
 }
 
@@ -73,19 +78,26 @@ function listsResource({ own, target }: Call, catalog: Pick<Catalog, 'entry'>): 
 interface Looking {
   readonly before: readonly Guard[];
   readonly after: readonly Guard[];
+  readonly sent: NonNullable<Subject['sent']>;
   readonly words: readonly Words[];
+}
+
+/** What the server would get of a tool's arguments. */
+function sentOf(call: Call, catalog: Catalog, args: JsonObject): JsonObject {
+  const sent = wayOf({ ...call, params: { ...call.params, arguments: args } }, catalog)?.params['arguments'];
+  return isJsonObject(sent) ? sent : args;
 }
 
 async function guarded(
   call: Call,
   next: Next,
   facts: Facts,
-  { before, after, words }: Looking,
+  { before, after, sent, words }: Looking,
   judges: readonly Stage[],
 ): Promise<Outcome> {
   const given = isJsonObject(call.params['arguments']) ? call.params['arguments'] : {};
   const { traceId } = call;
-  const asked = await askGuards(before, { hook: 'toolArguments', value: given, facts, traceId });
+  const asked = await askGuards(before, { hook: 'toolArguments', value: given, facts, traceId, sent });
   putDown(call, asked.notes);
   if (asked.blocked !== undefined) return blocked(call, 'the arguments', asked.blocked);
   let beside: JsonObject | undefined;
