@@ -101,7 +101,7 @@ export async function measureOnion(calls = 30_000): Promise<OnionCost> {
   const began = performance.now();
   await run(calls);
   const us = ((performance.now() - began) * 1_000) / calls;
-  policing.close();
+  await policing.close();
   await approvalStore.close();
   await dispatchers.close();
   await rm(folder, { recursive: true, force: true });
