@@ -24,6 +24,7 @@ import { createRegistryApi } from './http/registry-api.ts';
 import { createCertificate } from './http/certificate.ts';
 import { guardsOf } from './http/guards.ts';
 import { createOwnAddress } from './http/own-address.ts';
+import { createHeldBodies } from './http/held-bodies.ts';
 import { createHttpServer } from './http/server.ts';
 import type { Sharing } from './identity/sharing.ts';
 import { createTokens } from './identity/tokens.ts';
@@ -260,7 +261,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
         log.error({ problems }, 'the configuration has changed and is wrong; the one before stays in force');
     },
   });
+  const bodies = createHeldBodies();
   const admin = createAdminApp({
+    bodies,
     perimeter,
     address,
     decide,
@@ -298,6 +301,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const certificate =
     tls === undefined || tls === 'terminated-upstream' ? undefined : createCertificate(tls, deps.folder, log);
   const http = createHttpServer({
+    bodies,
     perimeter,
     certificate,
     sharing: sharing && ((nonce) => sharing.answer(nonce, port())),

@@ -117,7 +117,7 @@ export function createAgent(deps: AgentDeps): Agent {
   return {
     async start({ principal, request, metadata, fresh, arrived }) {
       const made = await prepare(principal, request);
-      runs.admit();
+      runs.admit(principal.subject);
       return begin({ principal, request, metadata, fresh, arrived }, made);
     },
     async restore() {

@@ -4,8 +4,8 @@ import type { Run } from './run.ts';
 
 /** The runs that are under way and, for a while, those that are over. */
 export interface Runs {
-  /** Throws (429) when as many runs as allowed are under way. */
-  admit(): void;
+  /** Throws (429) when as many runs as allowed are under way, of all or of this subject. */
+  admit(subject: string): void;
   add(run: Run): void;
   /** The principal's own run. Any other is the same error (404) as one that does not exist. */
   get(principal: Principal, id: string): Run;
@@ -18,6 +18,8 @@ export interface Runs {
 export interface RunsLimits {
   /** Runs under way at once. */
   readonly concurrent: number;
+  /** Of one subject: a run may wait for a person for long, and others have to find a place meanwhile. */
+  readonly each: number;
   /** Runs kept after their end. */
   readonly kept: number;
   /** Characters of events of all runs kept after their end. */
@@ -28,6 +30,7 @@ export interface RunsLimits {
 
 export const RUNS_LIMITS: RunsLimits = {
   concurrent: 64,
+  each: 32,
   kept: 200,
   keptSize: 64 * 1024 * 1024,
   keptFor: 10 * 60_000,
@@ -63,10 +66,13 @@ export function createRuns(limits: RunsLimits = RUNS_LIMITS): Runs {
   }
 
   return {
-    admit() {
-      if (active.size < limits.concurrent) return;
+    admit(subject) {
+      const own = [...active.values()].filter((run) => run.subject === subject).length;
+      if (active.size < limits.concurrent && own < limits.each) return;
+      const [count, whose] =
+        own < limits.each ? [limits.concurrent, 'agent runs'] : [limits.each, 'agent runs of yours'];
       throw new AgentError(
-        `${limits.concurrent} agent runs are under way, as many as this gateway allows; try again when one is over.`,
+        `${count} ${whose} are under way, as many as this gateway allows; try again when one is over.`,
         {
           status: 429,
           code: 'too_many_runs',

@@ -77,8 +77,11 @@ export interface DeskDeps {
   readonly onError: (error: unknown) => void;
 }
 
-/** Requests of one caller, and of all, that may wait at once: more would bury the approvers. */
-const MOST_WAITING = { each: 50, all: 1_000 };
+/**
+ * Requests of one caller, and of all, that may wait at once: more would bury the approvers. And what they may hold, since
+ * all that wait are read at once to be listed.
+ */
+const MOST_WAITING = { each: 50, all: 1_000, bytesEach: 8_000_000, bytesAll: 32_000_000 };
 /** Another gateway on the same store may have decided; and time passes. */
 const LOOK_EVERY_MS = 1_000;
 /** A standing approval for a run or session ends at the latest after this. */
@@ -182,14 +185,16 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
         MOST_WAITING,
       );
       if ('full' in opened)
-        throw new ApprovalError('full', `${opened.full} calls of ${subject} wait for approval already`);
+        throw new ApprovalError(
+          'full',
+          `${opened.full} calls of ${subject} wait for approval already, and no more may, or nothing as large`,
+        );
       if (opened.added) tell(opened.record);
       return opened.record;
     },
     settled: async (id, signal) => {
       while (!signal.aborted) {
-        const record = await store.get(id);
-        if (record?.status !== 'pending') return record;
+        if ((await store.status(id)) !== 'pending') return store.get(id);
         await change(listeners, id, signal);
       }
       return undefined;

@@ -22,27 +22,58 @@ export interface KeptResults {
 }
 
 const KEPT_MS = 10 * 60_000;
-/** Characters of all that is kept; the oldest make room. */
+/** Characters of all that is kept, arguments as well; the oldest of whoever has most make room, so that others keep theirs. */
 const MAX_CHARS = 128 * 1024 * 1024;
+/** What one takes beside its texts. */
+const ENTRY_CHARS = 500;
+
+interface Entry {
+  readonly result: KeptResult;
+  readonly chars: number;
+  readonly until: number;
+}
 
 export function createKeptResults(now: () => number): KeptResults {
   /** The oldest first. */
-  const results = new Map<string, { readonly result: KeptResult; readonly until: number }>();
-  let chars = 0;
+  const results = new Map<string, Entry>();
+  /** By subject. */
+  const held = new Map<string, number>();
+  let all = 0;
+  const count = ({ subject }: KeptResult, chars: number): void => {
+    all += chars;
+    const left = (held.get(subject) ?? 0) + chars;
+    if (left > 0) held.set(subject, left);
+    else held.delete(subject);
+  };
   const drop = (reference: string): void => {
-    chars -= results.get(reference)?.result.text.length ?? 0;
+    const entry = results.get(reference);
     results.delete(reference);
+    if (entry !== undefined) count(entry.result, -entry.chars);
+  };
+  const oldestOf = (subject: string): string | undefined => {
+    for (const [reference, { result }] of results) if (result.subject === subject) return reference;
+    return undefined;
+  };
+  const makeRoom = (chars: number): void => {
+    for (const [reference, { until }] of results) {
+      if (until > now()) break;
+      drop(reference);
+    }
+    while (all + chars > MAX_CHARS) {
+      const [most] = [...held].reduce((one, other) => (other[1] > one[1] ? other : one), ['', 0]);
+      const oldest = oldestOf(most);
+      if (oldest === undefined) return;
+      drop(oldest);
+    }
   };
   return {
     keep: (result) => {
-      if (result.text.length > MAX_CHARS) return undefined;
+      const chars = charsOf(result);
+      if (chars > MAX_CHARS) return undefined;
+      makeRoom(chars);
       const reference = `res_${randomBytes(16).toString('hex')}`;
-      results.set(reference, { result, until: now() + KEPT_MS });
-      chars += result.text.length;
-      for (const [known, { until }] of results) {
-        if (chars <= MAX_CHARS && until > now()) break;
-        drop(known);
-      }
+      results.set(reference, { result, chars, until: now() + KEPT_MS });
+      count(result, chars);
       return reference;
     },
     find: (reference, subject) => {
@@ -53,4 +84,8 @@ export function createKeptResults(now: () => number): KeptResults {
       return undefined;
     },
   };
+}
+
+function charsOf({ text, ends, arguments: args }: KeptResult): number {
+  return text.length + JSON.stringify(args).length + 8 * ends.length + ENTRY_CHARS;
 }

@@ -2,7 +2,7 @@ import { conditionFacts } from '../access/when.ts';
 import type { GuardrailConfig } from '../config/policies/guardrails.ts';
 import type { GuardrailPolicy } from '../access/policies.ts';
 import { isJsonObject } from '../contract/json.ts';
-import { PASS, type Guard, type Subject, type Verdict } from './guard.ts';
+import { argumentsOf, PASS, type Guard, type Subject, type Verdict } from './guard.ts';
 import { askModeration, MODERATED_CHARS } from './moderation.ts';
 import type { Outside } from './outside.ts';
 import { createSqlGuard } from './sql-guard.ts';
@@ -50,9 +50,10 @@ function mostOf({ kind }: GuardrailConfig): number {
 function checkOf({ policy, denies }: GuardrailPolicy, deps: GuardDeps): Guard['check'] {
   switch (policy.kind) {
     case 'cel':
-      return ({ facts, value }) => {
-        const args = isJsonObject(value) ? value : {};
-        const answer = denies?.(conditionFacts({ ...facts, args })) ?? { is: 'true' };
+      return (subject) => {
+        const given = argumentsOf(subject);
+        const args = isJsonObject(given) ? given : {};
+        const answer = denies?.(conditionFacts({ ...subject.facts, args })) ?? { is: 'true' };
         if (answer.is === 'broken') throw new Error(answer.why);
         return answer.is === 'false' ? PASS : block(`${policy.name} does not allow these arguments`);
       };
@@ -78,9 +79,10 @@ function checkOf({ policy, denies }: GuardrailPolicy, deps: GuardDeps): Guard['c
   }
 }
 
-/** What a schema is about: arguments as they are, of a result its structured content. */
-function shaped({ hook, value }: Subject): unknown {
-  return hook === 'toolResult' && isJsonObject(value) ? value['structuredContent'] : value;
+/** What a schema is about: arguments as they are sent, of a result its structured content. */
+function shaped(subject: Subject): unknown {
+  const { hook, value } = subject;
+  return hook === 'toolResult' && isJsonObject(value) ? value['structuredContent'] : argumentsOf(subject);
 }
 
 function block(words: string): Verdict {

@@ -1,4 +1,5 @@
 import type { Applies, PolicyFacts } from '../access/when.ts';
+import { isJsonObject, type JsonObject } from '../contract/json.ts';
 import type { Hook } from '../config/policies/guardrails.ts';
 import type { Detector } from './detect/finding.ts';
 
@@ -15,6 +16,13 @@ export interface Subject {
    * is answered (`toolArguments`).
    */
   readonly beside?: string;
+  /** What of arguments the server would get: with those that overrides fix, or give where the caller leaves them out. */
+  readonly sent?: (args: JsonObject) => JsonObject;
+}
+
+/** What a rule about arguments is about: as the server would get them. */
+export function argumentsOf({ hook, value, sent }: Subject): unknown {
+  return hook === 'toolArguments' && isJsonObject(value) && sent !== undefined ? sent(value) : value;
 }
 
 /** What a guard says of it. Words never hold what was found. */

@@ -1,5 +1,5 @@
 import type { GuardrailConfig } from '../config/policies/guardrails.ts';
-import { PASS, type Guard } from './guard.ts';
+import { argumentsOf, PASS, type Guard } from './guard.ts';
 import { sqlProblem, type ParseSql } from './sql.ts';
 import { eachText } from './texts.ts';
 
@@ -8,8 +8,8 @@ type SqlConfig = Extract<GuardrailConfig, { kind: 'sql' }>;
 /** Checks the arguments that hold SQL. The parser is loaded with the first statement there is. */
 export function createSqlGuard({ name, arguments: named, dialect, readOnly }: SqlConfig): Guard['check'] {
   let parser: Promise<ParseSql> | undefined;
-  return async ({ value }) => {
-    const statements = statementsIn(value, named);
+  return async (subject) => {
+    const statements = statementsIn(argumentsOf(subject), named);
     if (statements.length === 0) return PASS;
     parser ??= loadParser(dialect);
     const parse = await parser;

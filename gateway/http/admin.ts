@@ -40,6 +40,7 @@ import { createLimitRoutes } from './limits.ts';
 import { createImportFilesRoute, createImportRoute } from './import.ts';
 import { guardsOf } from './guards.ts';
 import type { OwnAddress } from './own-address.ts';
+import type { HeldBodies } from './held-bodies.ts';
 import type { Perimeter } from './perimeter.ts';
 import { createPresetsRoute } from './presets.ts';
 import { createPinRoutes } from './pins.ts';
@@ -49,6 +50,7 @@ import { createSecretRoutes } from './secrets.ts';
 import { createTokenRoutes } from './tokens.ts';
 
 export interface AdminDeps {
+  readonly bodies: HeldBodies;
   readonly perimeter: Perimeter;
   readonly address: OwnAddress;
   readonly decide: Decide;
@@ -104,7 +106,10 @@ export function createAdminApp(deps: AdminDeps): Express {
           return;
         }
       }
-      await handler(req, res, principal);
+      await deps.bodies.during(principal.subject, req, res, async () => {
+        await handler(req, res, principal);
+        return true;
+      });
     };
   const view = (principal: Principal): RegistryView =>
     registryView(principal, deps.catalog, deps.config(), deps.decide, deps.gatewayVersion, (id) =>

@@ -1,6 +1,6 @@
 import { isJsonObject } from '../contract/json.ts';
 import type { Dispatch } from '../mcp/dispatch.ts';
-import { initializeResult, negotiate } from '../mcp/handshake.ts';
+import { initializeResult, negotiate, tooLong } from '../mcp/handshake.ts';
 import { CODES, resultText, type Incoming, type Reply, type RequestId } from '../mcp/jsonrpc.ts';
 import type { ListMethod, Views } from '../mcp/scope.ts';
 import type { Session, Sessions } from '../mcp/sessions.ts';
@@ -113,6 +113,11 @@ async function initialize(
     return;
   }
   const { protocolVersion: requested, capabilities, clientInfo } = message.params;
+  const problem = tooLong({ capabilities, clientInfo });
+  if (problem !== undefined) {
+    rpcError(res, 413, id, CODES.invalidParams, problem);
+    return;
+  }
   const protocolVersion = negotiate(requested);
   const session = deps.sessions.open({
     principal,

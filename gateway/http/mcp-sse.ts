@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isJsonObject } from '../contract/json.ts';
 import type { Principal } from '../identity/principal.ts';
-import { initializeResult, negotiate } from '../mcp/handshake.ts';
+import { initializeResult, negotiate, tooLong } from '../mcp/handshake.ts';
 import { CODES, errorText, resultText, type Incoming, type Reply, type RequestId } from '../mcp/jsonrpc.ts';
 import type { Scope } from '../mcp/scope.ts';
 import type { Session } from '../mcp/sessions.ts';
@@ -92,6 +92,11 @@ export function createSseMcp(deps: LegacyDeps): SseMcp {
       return;
     }
     const { protocolVersion: requested, capabilities, clientInfo } = message.params;
+    const problem = tooLong({ capabilities, clientInfo });
+    if (problem !== undefined) {
+      fail(CODES.invalidParams, problem);
+      return;
+    }
     const protocolVersion = negotiate(requested);
     const session = deps.sessions.open({
       principal,

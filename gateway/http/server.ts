@@ -5,6 +5,7 @@ import type { Certificate } from './certificate.ts';
 import { nonceSchema, SHARING_PATH, type SharingAnswer } from '../contract/sharing.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { HeldBodies } from './held-bodies.ts';
 import type { Perimeter } from './perimeter.ts';
 import { sendJsonText, sendProblem } from './respond.ts';
 
@@ -20,6 +21,7 @@ export interface ServerDeps {
   readonly perimeter: Perimeter;
   /** With one, HTTPS is spoken and nothing else. */
   readonly certificate?: Certificate | undefined;
+  readonly bodies: HeldBodies;
   /** Asked in order, with the caller known. */
   readonly dataPlane: readonly { readonly prefix: string; readonly handle: AuthenticatedRoute }[];
   /** Answers a challenge of another window's gateway; only an embedded gateway does. */
@@ -121,7 +123,8 @@ async function route(deps: ServerDeps, req: IncomingMessage, res: ServerResponse
     const identified = deps.perimeter.identify(req, res);
     const principal = identified instanceof Promise ? await identified : identified;
     if (!principal) return;
-    if (await handle(req, res, principal, path)) return;
+    const { subject } = principal;
+    if (await deps.bodies.during(subject, req, res, () => handle(req, res, principal, path))) return;
   }
   if (await deps.console(req, res, path)) return;
   if (path.startsWith('/api/')) deps.admin(req, res);

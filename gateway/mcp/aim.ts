@@ -12,6 +12,9 @@ export const LISTS: ReadonlySet<string> = new Set<ListMethod>([
   'prompts/list',
 ]);
 
+/** Characters of the address of a resource that is subscribed to. */
+export const MAX_URI_CHARS = 8_192;
+
 /** What a request is for, with its params as the server knows them. */
 export interface Aim {
   readonly target: CallTarget;
@@ -66,8 +69,12 @@ function aimSetting(
   }
   const { resources } = status.declared;
   if (!isJsonObject(resources) || resources['subscribe'] !== true) return undefined;
+  const name = String(params['uri']);
+  // What is subscribed to is kept for as long as the session.
+  if (name.length > MAX_URI_CHARS)
+    return { code: CODES.invalidParams, message: `uri is longer than ${MAX_URI_CHARS} characters` };
   return {
-    target: { serverId, kind: 'resource', name: String(params['uri']) },
+    target: { serverId, kind: 'resource', name },
     params,
     method,
     settles: true,

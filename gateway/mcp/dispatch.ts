@@ -100,8 +100,9 @@ export function createDispatch(deps: {
     if (eraOf(catalog.entry(id)?.status.protocolVersion) === 'legacy') return undefined;
     if (session.modern !== undefined) return session.modern;
     const { permitted, route } = reached(session);
+    const guarded = watched(route, () => deps.lookAside(session.principal, id));
     const announce: Route['announce'] = (method, params) => {
-      if (permitted()) route.announce(method, params);
+      if (permitted()) guarded.announce(method, params);
     };
     const caller = { subject: session.principal.subject, session: session.id };
     return (session.modern = deps.modernSession(id, announce, caller));

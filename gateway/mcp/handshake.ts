@@ -8,6 +8,15 @@ export function negotiate(requested: unknown): string {
   return PROTOCOL_VERSIONS.find((version) => version === requested) ?? LATEST_PROTOCOL_VERSION;
 }
 
+/** What a client says of itself is kept as long as its session: as JSON, each part has so many characters at most. */
+const MAX_SAID_CHARS = 32 * 1024;
+
+/** Which part of what a client says of itself is too long to be kept, in words; undefined where none is. */
+export function tooLong(said: JsonObject): string | undefined {
+  const part = Object.keys(said).find((key) => JSON.stringify(said[key] ?? null).length > MAX_SAID_CHARS);
+  return part && `${part} is longer than the ${MAX_SAID_CHARS} characters that are kept of it`;
+}
+
 /**
  * The result of `initialize`. At a server's own address it is that server's, less what the gateway cannot carry
  * yet; in aggregates it is the gateway's and does not depend on which servers happen to run.

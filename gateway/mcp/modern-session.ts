@@ -8,6 +8,7 @@ import type { Caller } from '../upstream/isolation.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { CODES } from './jsonrpc.ts';
 import type { Route } from './relay.ts';
+import { MAX_SUBSCRIPTIONS } from './session-settings.ts';
 import { LOG_LEVELS } from './modern/request.ts';
 
 /**
@@ -24,7 +25,6 @@ export interface ModernSession {
 
 /** Sessions that never set a level still get what servers of the legacy era send by default. */
 const DEFAULT_LEVEL = 'info';
-const MAX_SUBSCRIPTIONS = 1_000;
 /** Of one server; each holds a connection over HTTP, and calls need some too. */
 const MAX_LISTENING = 128;
 const UPDATED = 'notifications/resources/updated';
@@ -94,7 +94,8 @@ function createModernSession(
       signal.addEventListener('abort', giveUp, { once: true });
       const subscriber = {
         onNotification: (method: string, params: JsonObject): void => {
-          if (method === UPDATED) announce(method, params);
+          // Its address and nothing else: who listens to it knows that, and a server has nothing to add.
+          if (method === UPDATED) announce(method, { uri: params['uri'] });
         },
         onOpened: (again: boolean): void => {
           former?.abort();

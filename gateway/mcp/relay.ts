@@ -40,25 +40,43 @@ export interface Route {
  */
 export function watched(route: Route, look: () => Aside | undefined): Route {
   const line = createLine();
-  return {
-    announce: route.announce,
-    deliver: (method, params) => {
+  const looking =
+    (take: Route['deliver']): Route['deliver'] =>
+    (method, params) => {
       const aside = look();
-      if (aside === undefined) return route.deliver(method, params);
+      if (aside === undefined) return take(method, params);
       line.push(async () => {
         const said = await aside.said(method, params);
-        if ('value' in said) route.deliver(method, said.value);
+        if ('value' in said) take(method, said.value);
       });
-    },
+    };
+  const announced = looking(route.announce);
+  return {
+    announce: (method, params) => (params === undefined ? route.announce(method) : announced(method, params)),
+    deliver: looking(route.deliver),
     ask: async (method, params, signal) => {
       const aside = look();
       if (aside === undefined) return route.ask(method, params, signal);
       const question = passed(await aside.said(method, params), 'the question');
       if (signal.aborted) throw new JsonRpcError(CODES.refused, 'the server took the request back');
-      return passed(await aside.answered(method, await route.ask(method, question, signal)), 'the answer');
+      const answered = async (answer: JsonObject): Promise<JsonObject> =>
+        passed(await aside.answered(method, answer), 'the answer');
+      const answer = await route.ask(method, question, signal).catch(async (error: unknown) => {
+        throw error instanceof JsonRpcError ? await wordsPassed(error, answered) : error;
+      });
+      return answered(answer);
     },
     settled: () => line.settled(),
   };
+}
+
+/** The error that a client answers with is an answer as well: it may hold any words. */
+async function wordsPassed(
+  { code, message, data }: JsonRpcError,
+  answered: (answer: JsonObject) => Promise<JsonObject>,
+): Promise<JsonRpcError> {
+  const shown = await answered({ message, ...(data !== undefined && { data }) });
+  return new JsonRpcError(code, String(shown['message']), shown['data']);
 }
 
 function passed(said: Said, what: string): JsonObject {

@@ -193,6 +193,7 @@ function connectLazily(serverId: string, session: Reached, pool: Pool): SessionC
       const requests: Requests = {
         request: (method, params, options) =>
           using(async ({ connection }) => {
+            settings.admit(method, params);
             const way = guarded(route);
             const result = await connection.request(method, params, { ...options, related: carry(way) });
             await way.settled?.();

@@ -45,7 +45,7 @@ export type Opening = Pick<
 };
 
 export interface Sessions {
-  /** Opens a session; undefined when there are too many and none is idle. */
+  /** Opens a session; undefined when there are too many, of all or of this caller, and none of those is idle. */
   open(opening: Opening): Session | undefined;
   /** The session of that id, if it belongs to this principal and this address. */
   find(id: string, principal: Principal, route: string): Session | undefined;
@@ -58,6 +58,8 @@ export interface Sessions {
 }
 
 const MAX_SESSIONS = 4_096;
+/** Of one subject: whoever opens more takes from themselves first. */
+const MAX_EACH = 1_024;
 const IDLE_MS = 60 * 60_000;
 const SWEEP_MS = 60_000;
 /** The first revision whose clients know streams that begin with an empty event. */
@@ -87,8 +89,11 @@ export function createSessions(now: () => number, onEnd: (id: string) => void): 
 
   return {
     open: ({ resumable, ...opening }) => {
-      if (sessions.size >= MAX_SESSIONS) {
-        const oldest = [...sessions.values()].filter(idle).sort((a, b) => a.lastSeen - b.lastSeen)[0];
+      const { subject } = opening.principal;
+      const own = [...sessions.values()].filter(({ principal }) => principal.subject === subject);
+      if (own.length >= MAX_EACH || sessions.size >= MAX_SESSIONS) {
+        const those = own.length >= MAX_EACH ? own : [...sessions.values()];
+        const oldest = those.filter(idle).sort((a, b) => a.lastSeen - b.lastSeen)[0];
         if (oldest === undefined) return undefined;
         end(oldest);
       }

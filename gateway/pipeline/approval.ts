@@ -42,6 +42,8 @@ const TELL_EVERY_MS = 5_000;
 const MAX_ASKED = 2_000;
 /** Each word that a call waits for takes one, and each approval that an equal call took; beyond, somebody is playing. */
 const MAX_ROUNDS = 12;
+/** As JSON: somebody has to read them, and all that wait are looked through again and again. */
+const MAX_ARGUMENT_CHARS = 1_000_000;
 
 /** Holds back calls that a policy wants approved, until somebody has. */
 export function approvalStage(deps: ApprovalStageDeps): Stage {
@@ -52,20 +54,31 @@ export function approvalStage(deps: ApprovalStageDeps): Stage {
     if (call.facts.approval !== null) return next(call);
     const { principal } = call;
     if (principal === undefined) return refuse('unauthenticated', 'nobody is known to make this call');
-    const due = dueOf(deps, call);
-    return due.length === 0 ? next(call) : gate(deps, call, principal, due, next);
+    const about = policiesOf(deps, call);
+    const [first] = about;
+    if (first === undefined) return next(call);
+    const chars = JSON.stringify(call.params).length;
+    if (chars > MAX_ARGUMENT_CHARS) return tooLarge(call, chars, first);
+    return gate(deps, call, principal, dueOf(deps, call, about), next);
   };
 }
 
-/** What has to be approved of a call by the rules as they are: the first policy of each source that is about it. */
-function dueOf(deps: ApprovalStageDeps, call: Call): Due[] {
-  const { policies, facts } = deps.ruling();
+/** By the rules as they are: the first policy of each source that is about a call. */
+function policiesOf({ ruling }: ApprovalStageDeps, call: Call): readonly ApprovalPolicy[] {
+  const { policies, facts } = ruling();
   const seen = facts.call(call);
-  if (seen === undefined) return [];
-  const due: ApprovalPolicy[] = [];
+  const about: ApprovalPolicy[] = [];
+  if (seen === undefined) return about;
   for (const policy of policies.approvals)
-    if (!due.some(({ group }) => group === policy.group) && policy.applies(seen)) due.push(policy);
-  return due.map((policy) => ({ policy, ask: askOf(deps, call, seen, policy) }));
+    if (!about.some(({ group }) => group === policy.group) && policy.applies(seen)) about.push(policy);
+  return about;
+}
+
+/** What has to be approved of a call, by the policies that are about it. */
+function dueOf(deps: ApprovalStageDeps, call: Call, about = policiesOf(deps, call)): Due[] {
+  const seen = deps.ruling().facts.call(call);
+  if (seen === undefined) return [];
+  return about.map((policy) => ({ policy, ask: askOf(deps, call, seen, policy) }));
 }
 
 interface Due {
@@ -290,6 +303,11 @@ function denied({ target }: Call, { decision }: ApprovalRecord, { path }: Approv
   const why = decision?.reason === undefined ? '' : `: ${decision.reason}`;
   const message = `${target.name} was denied by ${decision?.by ?? 'somebody'}${why}. Nothing was done. Do not make this call again as it is`;
   return refused({ reason: 'approval-denied', message, rule: path });
+}
+
+function tooLarge({ target }: Call, chars: number, { path }: ApprovalPolicy): Promise<Outcome> {
+  const message = `${target.name}: the call has to be approved, and its arguments are ${chars} characters, more than the ${MAX_ARGUMENT_CHARS} that are put before anybody; make them smaller`;
+  return refuse('too-large', message, path);
 }
 
 function lapsed({ target }: Call, { path }: ApprovalPolicy): Outcome {

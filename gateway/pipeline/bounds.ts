@@ -8,7 +8,7 @@ import { READ_RESULT } from '../contract/read-result.ts';
 import type { Catalog } from '../registry/catalog.ts';
 import type { ArgumentValidator } from './arguments.ts';
 import type { Call, Outcome, Stage } from './call.ts';
-import { refuse, refused } from './refuse.ts';
+import { refuse, refused, wordsOf } from './refuse.ts';
 import type { Ruling } from './ruling.ts';
 import { BOUNDS_META, pagedStructure, pagedText, pageRoom, resultExcess, truncate } from './shrink.ts';
 import { toolOf } from './way.ts';
@@ -67,7 +67,8 @@ async function bounded(
   rule: Rule<ResultBounds>,
 ): Promise<Outcome> {
   const outcome = await next(call);
-  if (!outcome.ok || outcome.result['resultType'] === 'input_required') return outcome;
+  if (!outcome.ok) return boundedError(call, outcome, rule);
+  if (outcome.result['resultType'] === 'input_required') return outcome;
   const { result } = outcome;
   const over = resultExcess(result, rule.bounds);
   if (over === undefined) return outcome;
@@ -84,10 +85,17 @@ async function bounded(
   return { ok: true, result: cut };
 }
 
-function tooLarge({ target }: Call, over: Excess, { path }: Rule<ResultBounds>): Outcome {
+/** What a server says in an error is bounded as what it answers is; of one that is too large nothing is of use. */
+function boundedError(call: Call, outcome: Outcome & { ok: false }, rule: Rule<ResultBounds>): Outcome {
+  const said = wordsOf(outcome.refusal);
+  const over = said && excessOf(said, rule.bounds);
+  return over === undefined ? outcome : tooLarge(call, over, rule, 'error');
+}
+
+function tooLarge({ target }: Call, over: Excess, { path }: Rule<ResultBounds>, what = 'result'): Outcome {
   return refused({
     reason: 'too-large',
-    message: `${target.name}: the result is ${over.words}, and was not let through; ask for less: a filter, a limit, fewer fields`,
+    message: `${target.name}: the ${what} is ${over.words}, and was not let through; ask for less: a filter, a limit, fewer fields`,
     rule: `${path}.result.${over.bound}`,
   });
 }

@@ -46,7 +46,8 @@ async function admit(
   };
   try {
     const outcome = await next(ticket.placed ? { ...call, places } : call);
-    if (tokens > 0 && outcome.ok) used += tokensOf(outcome.result);
+    const said = outcome.ok ? outcome.result : outcome.refusal.upstreamError;
+    if (tokens > 0 && said !== undefined) used += tokensOf(said);
     return outcome;
   } finally {
     ticket.end({ tokens: used, cost: 0 });

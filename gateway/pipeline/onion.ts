@@ -58,7 +58,7 @@ export function createOnion(deps: OnionDeps): Pipeline {
       decideOn,
       validate,
       limitsStage(deps.limits, deps.ruling),
-      guardrailsStage(deps.ruling, [decideOn, validate]),
+      guardrailsStage(deps.ruling, catalog, [decideOn, validate]),
       boundsStage({
         ruling: deps.ruling,
         kept: deps.kept,

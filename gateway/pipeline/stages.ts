@@ -176,10 +176,19 @@ function gone({ target }: Call): Promise<Outcome> {
   return refuse('not-found', `there is no ${target.kind} ${target.name}`);
 }
 
-/** What to tell a caller that cannot be asked of a server that asks. */
+/** What MCP lets a server ask. */
+const QUESTIONS: ReadonlySet<unknown> = new Set([
+  'elicitation/create',
+  'sampling/createMessage',
+  'roots/list',
+]);
+
+/** What to tell a caller that cannot be asked of a server that asks, in no words of the server: no guardrail sees them. */
 function asksInVain(name: string, requests: unknown): string {
   const methods = isJsonObject(requests)
-    ? Object.values(requests).flatMap((one) => (isJsonObject(one) ? [String(one['method'])] : []))
+    ? Object.values(requests).map((one) =>
+        isJsonObject(one) && QUESTIONS.has(one['method']) ? String(one['method']) : 'what MCP does not know',
+      )
     : [];
   const asked = methods.length === 0 ? 'another try' : [...new Set(methods)].join(', ');
   return `${name} asks for ${asked}, which cannot be had on this way of calling it; call it with a client that can be asked`;

@@ -200,13 +200,15 @@ export interface GrantRecord
 export interface ApprovalStore {
   /**
    * Puts a new one down. Where the same call waits already, or a denial of it holds, that one is answered, and nothing
-   * put down; so it is where as many wait as may, and `full` says how many of that caller do.
+   * put down; so it is where as many wait as may, or as much, and `full` says how many of that caller do.
    */
   add(
     record: ApprovalRecord,
-    most: { readonly each: number; readonly all: number },
+    most: Readonly<Record<'each' | 'all' | 'bytesEach' | 'bytesAll', number>>,
   ): Promise<{ readonly record: ApprovalRecord; readonly added: boolean } | { readonly full: number }>;
   get(id: string): Promise<ApprovalRecord | undefined>;
+  /** What has become of it, without reading all of it. */
+  status(id: string): Promise<ApprovalStatus | undefined>;
   /** The newest first; without `status`, all. */
   list(query: { readonly status?: ApprovalStatus; readonly limit: number }): Promise<ApprovalRecord[]>;
   /** The newest of a binding that has not expired at `now`. */

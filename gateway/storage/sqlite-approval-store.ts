@@ -65,8 +65,10 @@ function atomic(
       order by createdAt desc limit 1`,
   );
   const waiting = database.prepare(
-    `select count(*) as "all", coalesce(sum(subject = ?), 0) as own from approvals
-      where status = 'pending' and expiresAt > ?`,
+    `select count(*) as "all", coalesce(sum(subject = ?1), 0) as own,
+      coalesce(sum(octet_length(content)), 0) as bytesAll,
+      coalesce(sum(case when subject = ?1 then octet_length(content) end), 0) as bytesOwn
+      from approvals where status = 'pending' and expiresAt > ?2`,
   );
   const insert = database.prepare(
     `insert into approvals (id, status, binding, family, subject, createdAt, expiresAt, content, decision)
@@ -85,9 +87,15 @@ function atomic(
         const { id, status, binding, family, subject, createdAt, expiresAt, content, decision } = record;
         const known = same.get(binding, createdAt) as Selectable<Schema['approvals']> | undefined;
         if (known !== undefined) return { record: toRecord(known), added: false };
-        const { all, own } = waiting.get(subject, createdAt) as { all: number; own: number };
-        if (all >= most.all || own >= most.each) return { full: own };
         const texts = [JSON.stringify(content), json(decision)] as const;
+        const bytes = Buffer.byteLength(texts[0]);
+        const there = waiting.get(subject, createdAt) as Record<
+          'all' | 'own' | 'bytesAll' | 'bytesOwn',
+          number
+        >;
+        const tooMany = there.all >= most.all || there.own >= most.each;
+        const tooMuch = there.bytesAll + bytes > most.bytesAll || there.bytesOwn + bytes > most.bytesEach;
+        if (tooMany || tooMuch) return { full: there.own };
         insert.run(id, status, binding, family, subject, createdAt, expiresAt, ...texts);
         return { record, added: true };
       }),
@@ -138,13 +146,17 @@ function whole<T>(database: DatabaseSync, work: () => T): Promise<T> {
   });
 }
 
-type Requests = Pick<ApprovalStore, 'get' | 'list' | 'find' | 'settle' | 'expire'>;
+type Requests = Pick<ApprovalStore, 'get' | 'status' | 'list' | 'find' | 'settle' | 'expire'>;
 
 function requests(db: Kysely<Schema>): Requests {
   return {
     get: async (id) => {
       const row = await db.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst();
       return row && toRecord(row);
+    },
+    status: async (id) => {
+      const row = await db.selectFrom('approvals').select('status').where('id', '=', id).executeTakeFirst();
+      return row?.status;
     },
     list: async ({ status, limit }) => {
       let query = db.selectFrom('approvals').selectAll();

@@ -3,6 +3,7 @@ import { isJsonObject, type JsonObject } from '../../contract/json.ts';
 import { newFacts, type Call, type OwnConnection, type Pipeline } from '../../pipeline/call.ts';
 import type { Catalog } from '../../registry/catalog.ts';
 import { META } from '../../upstream/envelope.ts';
+import { MAX_URI_CHARS } from '../aim.ts';
 import { CODES, resultText } from '../jsonrpc.ts';
 import type { ModernSession } from '../modern-session.ts';
 import { canBeAsked, type Route } from '../relay.ts';
@@ -281,6 +282,10 @@ function readFilter(notifications: unknown): Filter | StatusError {
   const { resourceSubscriptions: uris = [] } = notifications;
   if (!Array.isArray(uris) || !uris.every((uri): uri is string => typeof uri === 'string'))
     return invalid('notifications.resourceSubscriptions must be a list of URIs');
+  if (uris.some((uri) => uri.length > MAX_URI_CHARS))
+    return invalid(
+      `notifications.resourceSubscriptions names a resource in more than ${MAX_URI_CHARS} characters`,
+    );
   if (uris.length > MAX_RESOURCES)
     return invalid(`notifications.resourceSubscriptions names over ${MAX_RESOURCES} resources, the limit`);
   const lists = CHANGES.map(([key]) => key).filter((key) => notifications[key] === true);

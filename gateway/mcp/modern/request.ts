@@ -11,6 +11,7 @@ import {
   readMarks,
   type MirroredArgument,
 } from '../../upstream/mirrored-headers.ts';
+import { tooLong } from '../handshake.ts';
 import { CODES, type Incoming, type Reply, type RequestId, type RpcError } from '../jsonrpc.ts';
 
 /** A request of the modern era, its envelope taken off. */
@@ -152,6 +153,11 @@ function envelopeFault(meta: JsonObject): StatusError | undefined {
     return invalid(`${META.protocolVersion} must be a string`);
   for (const key of [META.clientCapabilities, META.clientInfo])
     if (meta[key] !== undefined && !isJsonObject(meta[key])) return invalid(`${key} must be an object`);
+  const long = tooLong({
+    [META.clientCapabilities]: meta[META.clientCapabilities],
+    [META.clientInfo]: meta[META.clientInfo],
+  });
+  if (long !== undefined) return { ...invalid(long), status: 413 };
   const level = meta[META.logLevel];
   if (level !== undefined && !LOG_LEVELS.includes(level))
     return invalid(`${META.logLevel} must be one of ${LOG_LEVELS.join(', ')}`);
