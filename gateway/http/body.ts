@@ -2,20 +2,33 @@ import type { IncomingMessage } from 'node:http';
 
 /** A request body that cannot be used; `status` is the HTTP status to answer with. */
 export class BodyError extends Error {
-  readonly status: 400 | 413;
+  readonly status: 400 | 413 | 429;
 
-  constructor(status: 400 | 413, message: string) {
+  constructor(status: BodyError['status'], message: string) {
     super(message);
     this.name = 'BodyError';
     this.status = status;
   }
 }
 
+/** Told of the bytes of a body as they are read; says, in words, why no more may be. */
+export type Meter = (bytes: number) => string | undefined;
+
+const METER = Symbol('meter');
+interface Metered extends IncomingMessage {
+  [METER]?: Meter;
+}
+
+/** Has what is read of a request's body counted; where the meter objects, `readBody` rejects with a `BodyError` (429). */
+export function meterBody(req: Metered, meter: Meter): void {
+  req[METER] = meter;
+}
+
 /**
  * Reads a body of at most `limit` bytes. Rejects with a `BodyError` (413) beyond it; what still comes is thrown
  * away, so that a client that writes before it reads gets the answer rather than a broken connection.
  */
-export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+export function readBody(req: Metered, limit: number): Promise<Buffer> {
   const tooLarge = (): BodyError => new BodyError(413, `the body is over the limit of ${limit} bytes`);
   if (Number(req.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge());
   return new Promise((resolve, reject) => {
@@ -23,10 +36,10 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
     let size = 0;
     req.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > limit) {
-        chunks.length = 0;
-        reject(tooLarge());
-      } else chunks.push(chunk);
+      const problem = size > limit ? tooLarge() : over(req[METER]?.(chunk.length));
+      if (problem === undefined) return void chunks.push(chunk);
+      chunks.length = 0;
+      reject(problem);
     });
     req.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
     req.on('error', () => reject(new BodyError(400, 'the body ended too early')));
@@ -34,6 +47,10 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
       if (!req.complete) reject(new BodyError(400, 'the body ended too early'));
     });
   });
+}
+
+function over(problem: string | undefined): BodyError | undefined {
+  return problem === undefined ? undefined : new BodyError(429, problem);
 }
 
 /** Reads a JSON body; rejects with a `BodyError` (413, or 400 when it is not JSON). */

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { meterBody } from './body.ts';
 import { sendProblem } from './respond.ts';
 
 /** The bodies of requests under way, which take memory until they are answered. */
 export interface HeldBodies {
   /**
-   * Does the work while the request's body is counted, as large as its headers say; answers 429 instead, and true, where
-   * the subject's requests, or all together, hold as much as they may.
+   * Does the work while the request's body is counted: as large as its headers say, or as it is read. Answers 429 instead,
+   * and true, where the subject's requests, or all together, hold as much as they may; or `readBody` rejects with it.
    */
   during(
     subject: string,
@@ -16,8 +17,8 @@ export interface HeldBodies {
 }
 
 export const HELD_BYTES = { each: 64 * 1024 * 1024, all: 256 * 1024 * 1024 } as const;
-/** Of a body that does not say how large it is: the most that any address takes. */
-const UNSAID_BYTES = 16 * 1024 * 1024;
+/** The most that any address takes: what is larger is refused there, and is not kept. */
+const LARGEST_BYTES = 16 * 1024 * 1024;
 
 export function createHeldBodies(most: typeof HELD_BYTES = HELD_BYTES): HeldBodies {
   /** By subject. */
@@ -29,19 +30,29 @@ export function createHeldBodies(most: typeof HELD_BYTES = HELD_BYTES): HeldBodi
     if (own > 0) held.set(subject, own);
     else held.delete(subject);
   };
+  const problemWith = (subject: string, bytes: number): string | undefined => {
+    const own = (held.get(subject) ?? 0) + bytes;
+    if (own <= most.each && all + bytes <= most.all) return undefined;
+    const [whose, limit] = own > most.each ? ['requests of yours', most.each] : ['requests of all', most.all];
+    return `${whose} that are under way hold ${limit / 1024 / 1024} MiB of bodies, as much as they may; wait for one to end`;
+  };
   return {
     during: async (subject, req, res, work) => {
-      const bytes = bytesOf(req);
-      if (bytes === 0) return work();
-      const own = (held.get(subject) ?? 0) + bytes;
-      if (own > most.each || all + bytes > most.all) {
-        const [whose, limit] =
-          own > most.each ? ['requests of yours', most.each] : ['requests of all', most.all];
-        const detail = `${whose} that are under way hold ${limit / 1024 / 1024} MiB of bodies, as much as they may; wait for one to end`;
-        sendProblem(res, 429, detail, { rule: 'held-bodies' }, { 'retry-after': '1' });
+      let bytes = 0;
+      const take = (more: number): string | undefined => {
+        const problem = problemWith(subject, more);
+        if (problem !== undefined) return problem;
+        bytes += more;
+        count(subject, more);
+        return undefined;
+      };
+      const { 'transfer-encoding': inPieces, 'content-length': said } = req.headers;
+      if (inPieces !== undefined) meterBody(req, take);
+      const problem = take(Math.min(Number(said ?? 0) || 0, LARGEST_BYTES));
+      if (problem !== undefined) {
+        sendProblem(res, 429, problem, { rule: 'held-bodies' }, { 'retry-after': '1' });
         return true;
       }
-      count(subject, bytes);
       try {
         return await work();
       } finally {
@@ -49,10 +60,4 @@ export function createHeldBodies(most: typeof HELD_BYTES = HELD_BYTES): HeldBodi
       }
     },
   };
-}
-
-/** More than any address takes is refused there, and is not kept. */
-function bytesOf({ headers }: IncomingMessage): number {
-  if (headers['transfer-encoding'] !== undefined) return UNSAID_BYTES;
-  return Math.min(Number(headers['content-length'] ?? 0) || 0, UNSAID_BYTES);
 }

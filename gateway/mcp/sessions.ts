@@ -90,9 +90,10 @@ export function createSessions(now: () => number, onEnd: (id: string) => void): 
   return {
     open: ({ resumable, ...opening }) => {
       const { subject } = opening.principal;
-      const own = [...sessions.values()].filter(({ principal }) => principal.subject === subject);
-      if (own.length >= MAX_EACH || sessions.size >= MAX_SESSIONS) {
-        const those = own.length >= MAX_EACH ? own : [...sessions.values()];
+      const all = sessions.size < MAX_EACH ? [] : [...sessions.values()];
+      const own = all.filter(({ principal }) => principal.subject === subject);
+      if (own.length >= MAX_EACH || all.length >= MAX_SESSIONS) {
+        const those = own.length >= MAX_EACH ? own : all;
         const oldest = those.filter(idle).sort((a, b) => a.lastSeen - b.lastSeen)[0];
         if (oldest === undefined) return undefined;
         end(oldest);

@@ -59,3 +59,26 @@ it('refuses one caller more until some end, and nobody else', async () => {
   expect(statuses.sort()).toEqual([403, 403, 403, 403, 429]);
   expect((await post()).status).toBe(403);
 });
+
+it('counts a body that comes in pieces as it is read, and no more', async () => {
+  const headers = {
+    authorization: `Bearer ${people.tokens['eve'] ?? ''}`,
+    'content-type': 'application/json',
+  };
+  const post = (database: string, blanks: number): Promise<Response> => {
+    const call = { server: 'prod:mongo', tool: 'deleteCollection', arguments: { database } };
+    const text = new Blob([JSON.stringify(call), ' '.repeat(blanks)]).stream();
+    // Of a stream nobody knows how long it is.
+    const init = { method: 'POST', headers, body: text, duplex: 'half' };
+    return fetch(`${gateway.address}/api/v1/calls`, init);
+  };
+  const small = Array.from({ length: 8 }, () => post('pieces', 10));
+  const { id } = await waitFor('carol', 'pieces');
+  const five = Array.from({ length: 5 }, () => post('pieces', 15_000_000));
+  const refused = await Promise.race(five);
+  expect(refused.status).toBe(429);
+  expect(await refused.text()).toContain('requests of yours that are under way hold 64 MiB');
+  await decide('carol', id, 'deny');
+  const statuses = (await Promise.all([...small, ...five])).map(({ status }) => status);
+  expect(statuses.sort()).toEqual([...Array<number>(12).fill(403), 429]);
+});

@@ -17,11 +17,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const open = (route = '/mcp'): Session | undefined =>
+const open = (subject = principal.subject): Session | undefined =>
   sessions.open({
-    principal,
+    principal: subject === principal.subject ? principal : { ...principal, subject },
     scope: { kind: 'all' },
-    route,
+    route: '/mcp',
     protocolVersion: '2025-11-25',
     capabilities: {},
   });
@@ -71,7 +71,7 @@ it('when there are too many, the one idle longest makes room, and none in use do
   const first = open()!;
   vi.advanceTimersByTime(1);
   const second = open()!;
-  while ([...sessions.all()].length < 4_096) open();
+  for (let at = 2; at < 4_096; at++) open(`user:${at % 5}`);
   first.inFlight.set(1, new AbortController());
   expect(open()).toBeDefined();
   expect(sessions.find(second.id, principal, '/mcp')).toBeUndefined();
@@ -79,4 +79,17 @@ it('when there are too many, the one idle longest makes room, and none in use do
   expect(ended).toEqual([second.id]);
   for (const session of sessions.all()) session.inFlight.set(1, new AbortController());
   expect(open()).toBeUndefined();
+});
+
+it('whoever has a quarter of them makes room for their own more themselves', () => {
+  const others = open('user:other')!;
+  vi.advanceTimersByTime(1);
+  const first = open()!;
+  for (let at = 1; at < 1_024; at++) open();
+  expect(open()).toBeDefined();
+  expect(ended).toEqual([first.id]);
+  for (const session of sessions.all())
+    if (session !== others) session.inFlight.set(1, new AbortController());
+  expect(open()).toBeUndefined();
+  expect(open('user:other')).toBeDefined();
 });
