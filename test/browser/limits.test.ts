@@ -124,6 +124,7 @@ it('says how full each is in words, when there is room again, and keeps each in 
   await shoot(page, 'limits-dark');
   expect(await spend('ann', 1_200)).toBe(200);
   expect(await spend('ann', 10)).toBe(429);
+  await lookAgain(page);
   await rowOf(page, 'each-day').getByText('used up, refuses nothing; begins anew').waitFor();
   await rowOf(page, 'storm')
     .getByText(/used up; room again in\s\d+\s(?:min|s)/)
