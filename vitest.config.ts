@@ -14,13 +14,13 @@ const project = (
   },
 });
 
-/** `unit` runs on the sources; `e2e` and `browser` run the built program, a browser at a time. */
+/** `unit` runs on the sources; `e2e` and `browser` run the built program. */
 export default defineConfig({
   test: {
     projects: [
       project('unit', ['test/unit/**/*.test.ts'], { testTimeout: 10_000, maxWorkers: 2 }),
       project('e2e', ['test/e2e/**/*.test.ts'], { testTimeout: 30_000, maxWorkers: 2 }),
-      project('browser', ['test/browser/**/*.test.ts'], { testTimeout: 90_000, maxWorkers: 1 }),
+      project('browser', ['test/browser/**/*.test.ts'], { testTimeout: 90_000, maxWorkers: 2 }),
     ],
   },
 });

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { environment, install, NODE, ROOT, run } from './install.mjs';
@@ -25,8 +25,12 @@ await step('e2e', () => vitest('e2e', true));
 await step('conformance', () => counted(['test/conformance/run.ts']));
 if (wanted('browser') || wanted('vscode')) browser();
 await step('browser', () => vitest('browser', true));
-await step('vscode-newest', () => counted(['test/vscode/run-suite.ts', 'newest'], true));
-await step('vscode-oldest', () => counted(['test/vscode/run-suite.ts', 'oldest'], true));
+// Half of their time each waits for a window of VS Code.
+await Promise.all(
+  ['newest', 'oldest'].map((version) =>
+    step(`vscode-${version}`, () => counted(['test/vscode/run-suite.ts', version], true)),
+  ),
+);
 await step('vscode-journey', () => counted(['test/vscode/run-journey.ts'], true));
 await step('vscode-oauth', () => counted(['test/vscode/run-oauth.ts'], true));
 
@@ -38,11 +42,12 @@ function wanted(name) {
   return only === undefined || name.includes(only) || only.includes(name);
 }
 
+/** What the work resolves with is printed in one piece: steps may run side by side. */
 async function step(name, work, always = false) {
   if (!always && !wanted(name)) return;
   const began = Date.now();
   console.log(`\n— ${name}`);
-  await work();
+  process.stdout.write((await work()) ?? '');
   console.log(`  ${name} took ${((Date.now() - began) / 1000).toFixed(0)} s`);
 }
 
@@ -107,27 +112,37 @@ function head(message = '') {
 
 /**
  * A runner of ours; its last line is `N passed, N failed`. With `again`, one that fails is run a second time, which
- * then counts: a whole VS Code on a busy machine is not ours to make steady. Both runs stand in the output.
+ * then counts: a whole VS Code on a busy machine is not ours to make steady. Resolves with what it printed, in both runs.
  */
-function counted(args, again = false) {
-  const { stdout, status } = spawnSync(NODE, args, {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: environment(),
-    encoding: 'utf8',
-    timeout: 8 * 60_000,
-  });
-  process.stdout.write(stdout);
+async function counted(args, again = false) {
+  const { stdout, status } = await printed(args);
   const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(stdout) ?? [];
-  if (again && (status !== 0 || failed !== '0')) {
-    console.log(`${args.join(' ')} failed, and is run once more`);
-    return counted(args);
+  if (again && (status !== 0 || failed !== '0'))
+    return `${stdout}\n${args.join(' ')} failed, and is run once more\n${await counted(args)}`;
+  if (passed === undefined) fail(`${args.join(' ')} ended without its count (exit code ${status})`);
+  else {
+    totals.passed += Number(passed);
+    totals.failed += Math.max(Number(failed), status === 0 ? 0 : 1);
+    if (failed !== '0' || status !== 0)
+      failures.push(`${args.join(' ')}: ${failed} failed, exit code ${status}`);
   }
-  if (passed === undefined) return fail(`${args.join(' ')} ended without its count (exit code ${status})`);
-  totals.passed += Number(passed);
-  totals.failed += Math.max(Number(failed), status === 0 ? 0 : 1);
-  if (failed !== '0' || status !== 0)
-    failures.push(`${args.join(' ')}: ${failed} failed, exit code ${status}`);
+  return stdout;
+}
+
+/** Runs a program of ours to its end, for some minutes at most. */
+function printed(args) {
+  return new Promise((resolve) => {
+    const child = spawn(NODE, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: environment(),
+      timeout: 8 * 60_000,
+    });
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
+    child.once('error', (error) => resolve({ stdout: `${stdout}${error.message}\n`, status: null }));
+    child.once('close', (status) => resolve({ stdout, status }));
+  });
 }
 
 function fail(message) {

@@ -14,9 +14,9 @@ import { makeWorkspace, MODULES_VARIABLE } from './workspace.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const VSIX = path.join(ROOT, 'toolgate.vsix');
-const SUITE = path.join(ROOT, 'out/vscode-suite.cjs');
-
 const name = process.argv[2] === 'oldest' ? 'oldest' : 'newest';
+// Beside one for the other host, which may be made in the same moment.
+const SUITE = path.join(ROOT, `out/vscode-suite-${name}.cjs`);
 const host = await installHost(name);
 const folder = await mkdtemp(path.join(os.tmpdir(), 'toolgate-suite-'));
 const counts = path.join(folder, 'counts.json');
