@@ -44,9 +44,6 @@ export async function openJsonFile<State>(
     db.data = state;
     for (const listener of listeners) listener(state);
   };
-  const readIfChanged = (): void => {
-    if (versionOf(file) !== seen) read();
-  };
   const write = async (state: State): Promise<void> => {
     const before = db.data;
     db.data = state;
@@ -57,12 +54,13 @@ export async function openJsonFile<State>(
       throw error;
     }
     db.data = state;
-    seen = versionOf(file);
+    // The file may have been removed since, which a version taken now would hide: the next look reads it.
+    seen = '';
     for (const listener of listeners) listener(state);
   };
   const catchUp = (): void => {
     try {
-      readIfChanged();
+      if (versionOf(file) !== seen) read();
     } catch {
       // Somebody has broken the file: what is known stays, and an update says what is wrong.
     }
